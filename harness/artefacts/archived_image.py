@@ -111,14 +111,14 @@ def read_image(members: Members, config: Member, digest: str, layers: Sequence[L
         references=(),
         config_digest=found,
         diff_ids=diff_ids,
-        platform=platform_of(document),
+        platform=read_platform(document),
         config=document,
         size=sum(member.size for member in {layer.member for layer in stored}),
     )
     return StoredImage(image, config, tuple(stored))
 
 
-def platform_of(document: Mapping[str, Any]) -> ImagePlatform:
+def read_platform(document: Mapping[str, Any]) -> ImagePlatform:
     """Return the platform in a configuration or in a descriptor of an index."""
     return ImagePlatform(
         document.get("os") or "linux", document.get("architecture") or "", document.get("variant") or ""

@@ -97,7 +97,7 @@ class Artefacts:
         return fitting
 
 
-def params_of(packages: Sequence[ChartPackage], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def select_params(packages: Sequence[ChartPackage], given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return for each package, by its name, those of the given parameters that its chart has.
 
     Raises:

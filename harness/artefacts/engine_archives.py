@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from harness import engine
 from harness.artefacts.archive import ArchivedImage, ImageArchive, check_architecture
-from harness.artefacts.loading import name_of
+from harness.artefacts.loading import make_name
 from harness.errors import ImageError
 
 if TYPE_CHECKING:
     import docker
 
 
-def contents(archive: Path) -> dict[str, str]:
+def list_contents(archive: Path) -> dict[str, str]:
     """Return the references in an archive and the digests of their configurations.
 
     Raises:
@@ -33,7 +33,7 @@ def list_named(archive: ImageArchive) -> dict[str, ArchivedImage]:
     return found
 
 
-def open_for(client: docker.DockerClient, path: Path) -> ImageArchive:
+def open_archive(client: docker.DockerClient, path: Path) -> ImageArchive:
     """Open an archive with images for the engine's machine.
 
     Raises:
@@ -53,7 +53,7 @@ def load(client: docker.DockerClient, archive: Path, *, keep_as: str) -> dict[st
         client: the engine.
         archive: the file.
         keep_as: repository under which the images stay in the engine, by
-            :func:`harness.artefacts.loading.name_of`. No other name is touched.
+            :func:`harness.artefacts.loading.make_name`. No other name is touched.
 
     Returns:
         Reference to id of its image in the engine.
@@ -62,15 +62,15 @@ def load(client: docker.DockerClient, archive: Path, *, keep_as: str) -> dict[st
         ArchiveError: the file is not an archive of images, is damaged, or its images are for another architecture.
         ImageError: the engine does not take it.
     """
-    opened = open_for(client, archive)
+    opened = open_archive(client, archive)
     images = list_named(opened)
-    kept = {name_of(keep_as, image.config_digest): image for image in images.values()}
+    kept = {make_name(keep_as, image.config_digest): image for image in images.values()}
     missing = {name: image for name, image in kept.items() if engine.find_image(client.api, name) is None}
     if missing:
         engine.load_images(client.api, opened.stream(missing), str(archive))
     found: dict[str, str] = {}
     for reference, image in images.items():
-        described = engine.find_image(client.api, name_of(keep_as, image.config_digest))
+        described = engine.find_image(client.api, make_name(keep_as, image.config_digest))
         if described is None:
             raise ImageError(f"the engine has loaded {archive} but does not know {reference}, {image.config_digest}")
         found[reference] = str(described["Id"])

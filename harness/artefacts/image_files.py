@@ -21,7 +21,7 @@ _MOST_BYTES = 256 << 20
 _MOST_TEXT = 2 << 20
 
 
-def contents(image_id: str, shown: str) -> DagImageContents:
+def read_contents(image_id: str, shown: str) -> DagImageContents:
     """Return the files that a DAG image installs.
 
     Args:

@@ -25,14 +25,14 @@ _PULL_S = 600.0
 _EVERY_S = 3.0
 
 
-def name_of(repository: str, config_digest: str) -> str:
+def make_name(repository: str, config_digest: str) -> str:
     """Return the name under which a repository of the harness keeps an image of an archive."""
     return f"{repository}:{config_digest.removeprefix('sha256:')[:24]}"
 
 
-def kept_name(config_digest: str) -> str:
+def make_kept_name(config_digest: str) -> str:
     """Return the name under which an image stays in the engine."""
-    return name_of(DELIVERED, config_digest)
+    return make_name(DELIVERED, config_digest)
 
 
 def load(archive: ImageArchive, architecture: str, say: OnProgress) -> None:
@@ -52,7 +52,7 @@ def load(archive: ImageArchive, architecture: str, say: OnProgress) -> None:
     api = engine.client(timeout_s=_LOAD_S)
     try:
         missing = {
-            kept_name(image.config_digest): image
+            make_kept_name(image.config_digest): image
             for image in archive.images
             if image.platform.runs_on(architecture) and not _is_kept(api, image)
         }
@@ -71,7 +71,7 @@ def ensure(archive: ImageArchive, image: ArchivedImage, architecture: str, say: 
         ArchiveError: the archive is damaged.
         ImageError: the engine does not take it.
     """
-    name = kept_name(image.config_digest)
+    name = make_kept_name(image.config_digest)
     api = engine.client()
     try:
         if found := engine.find_image(api, name):
@@ -85,7 +85,7 @@ def ensure(archive: ImageArchive, image: ArchivedImage, architecture: str, say: 
 def _is_kept(api: APIClient, image: ArchivedImage) -> bool:
     import docker
 
-    name = kept_name(image.config_digest)
+    name = make_kept_name(image.config_digest)
     if engine.find_image(api, name):
         return True
     found = engine.find_image(api, image.config_digest)
@@ -120,7 +120,7 @@ def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, 
     import docker
     import requests
 
-    name = kept_name(config_digest)
+    name = make_kept_name(config_digest)
     api = engine.client(timeout_s=_PULL_S)
     try:
         if found := engine.find_image(api, name):

@@ -16,8 +16,8 @@ from harness.artefacts.archived_image import (
     StoredImage,
     blob,
     check_shape,
-    platform_of,
     read_image,
+    read_platform,
     sha256,
 )
 from harness.artefacts.members import Members
@@ -127,7 +127,7 @@ class OciLayout:
         self._visited += 1
         if depth > _DEEPEST or self._visited > _MOST_DESCRIPTORS:
             raise ArchiveError(f"{self._members.path}: {offer.label}: indexes nested without end")
-        stated = platform_of(descriptor.get("platform") or {})
+        stated = read_platform(descriptor.get("platform") or {})
         if _ATTESTATION in (descriptor.get("annotations") or {}) or stated.os == "unknown":
             return
         try:

@@ -59,7 +59,7 @@ def check_kinds(kinds: Sequence[str], sent: Iterable[Sent]) -> None:
     """
     known = _modalities() | {item.modality for item in sent}
     for kind in kinds:
-        if not isinstance(kind, str) or (kind not in known and _class_of(kind) is None):
+        if not isinstance(kind, str) or (kind not in known and _find_class(kind) is None):
             near = difflib.get_close_matches(str(kind).upper(), sorted(known), n=3)
             raise CheckError(
                 f"{kind!r} is neither a modality of DICOM nor a SOP class",
@@ -69,12 +69,12 @@ def check_kinds(kinds: Sequence[str], sent: Iterable[Sent]) -> None:
             )
 
 
-def is_of(item: Sent, kind: str) -> bool:
+def is_of_kind(item: Sent, kind: str) -> bool:
     """Return whether an object is of a modality or a SOP class."""
-    return kind in {item.modality, _BY_CLASS.get(item.sop_class)} or _class_of(kind) == item.sop_class
+    return kind in {item.modality, _BY_CLASS.get(item.sop_class)} or _find_class(kind) == item.sop_class
 
 
-def _class_of(kind: str) -> str | None:
+def _find_class(kind: str) -> str | None:
     """Return the UID of a SOP class by its UID or keyword, e.g. ``SegmentationStorage``."""
     uid = getattr(pydicom.uid, kind, None) if kind.isidentifier() else kind
     if not isinstance(uid, str):

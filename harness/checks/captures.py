@@ -121,12 +121,12 @@ class SecondaryCapture(DicomDocument):
         while waiting and count < _MOST_TEXTS:
             dataset, depth = waiting.pop()
             for tag in dataset.keys():  # noqa: SIM118 - iterating converts values, which may be damaged
-                keyword = _keyword_of(tag)
+                keyword = _find_keyword(tag)
                 if keyword in _TEXTS:
                     count += 1
-                    yield _text_of(dataset, tag)
+                    yield _read_text(dataset, tag)
             if depth < _DEEPEST:
-                waiting += [(item, depth + 1) for item in _items_of(dataset)]
+                waiting += [(item, depth + 1) for item in _iterate_items(dataset)]
 
     def _number(self, keyword: str, default: int = 0) -> int:
         text = read_text(self.dataset, keyword)
@@ -141,13 +141,13 @@ class SecondaryCapture(DicomDocument):
         return CheckError(f"the pixels of {self.path.name} cannot be read: {why}", evidence=str(self.path))
 
 
-def _keyword_of(tag: Any) -> str:
+def _find_keyword(tag: Any) -> str:
     # the groups 6000, 6002, ... repeat the attributes of one overlay
     group = 0x6000 if 0x6000 <= tag.group <= 0x60FF else tag.group
     return str(pydicom.datadict.keyword_for_tag(pydicom.tag.Tag(group, tag.element)))
 
 
-def _text_of(dataset: pydicom.Dataset, tag: Any) -> str:
+def _read_text(dataset: pydicom.Dataset, tag: Any) -> str:
     try:
         value = dataset[tag].value
     except Exception:  # a value is converted when it is first asked for, and may be anything
@@ -155,7 +155,7 @@ def _text_of(dataset: pydicom.Dataset, tag: Any) -> str:
     return "\n".join(map(str, value)) if isinstance(value, pydicom.multival.MultiValue) else str(value or "")
 
 
-def _items_of(dataset: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
+def _iterate_items(dataset: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
     for tag in dataset.keys():  # noqa: SIM118 - as above
         try:
             element = dataset[tag]

@@ -38,7 +38,7 @@ def as_series(source: Series | Path | str) -> Series:
     return found[0]
 
 
-def differences(mine: Geometry, other: Geometry) -> list[str]:
+def list_differences(mine: Geometry, other: Geometry) -> list[str]:
     """Return the differences of two grids, in words; empty when both describe the same voxels."""
     found = []
     if mine.shape != other.shape:

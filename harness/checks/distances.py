@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.checks.explanations import note
-from harness.checks.masks import Mask, Tabled, extent_of
+from harness.checks.masks import Mask, Tabled, find_extent
 from harness.errors import CheckError, UsageError
 from harness.geometry.grid import Grid
 
@@ -140,7 +140,7 @@ def measure_surface_distance(label: str, mine: Mask, truth: Mask, grid: Grid) ->
             f"the slices of {label!r} are not evenly spaced: surface distances are measured on a regular grid only",
             fix="use a source without missing slices; dice() and compare(..., distances=False) do not need one",
         )
-    box = extent_of(mine | truth)
+    box = find_extent(mine | truth)
     assert box is not None, "neither mask is empty"
     inner = tuple(slice(begin, end) for begin, end in box)
     # a voxel of room, as ITK does not see a surface at the edge of an image

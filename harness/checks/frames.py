@@ -70,7 +70,7 @@ def read_stack(dataset: pydicom.Dataset, name: str) -> Stack:
 
 
 def _read_stack(dataset: pydicom.Dataset, name: str) -> Stack:
-    shared, frames = frame_groups(dataset)
+    shared, frames = read_frame_groups(dataset)
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     if not 0 < rows * columns <= LARGEST_FRAME:
         raise CheckError(f"the frames of {name} have {rows} x {columns} pixels")
@@ -84,7 +84,9 @@ def _read_stack(dataset: pydicom.Dataset, name: str) -> Stack:
         raise CheckError(f"the frames of {name} have the orientation {show_numbers(orientation)}, which is not a plane")
     if not all(0 < step < _LARGEST_MM for step in spacing):
         raise CheckError(f"the frames of {name} have pixels of {show_numbers(spacing)} mm")
-    origins = tuple(vector(group_item(frame, shared, "PlanePositionSequence").ImagePositionPatient) for frame in frames)
+    origins = tuple(
+        vector(read_group_item(frame, shared, "PlanePositionSequence").ImagePositionPatient) for frame in frames
+    )
     if far := next((origin for origin in origins if not all(abs(part) < _LARGEST_MM for part in origin)), None):
         raise CheckError(f"a frame of {name} is at {show_numbers(far)} mm")
     geometry = stack_geometry(
@@ -103,8 +105,8 @@ def _read_stack(dataset: pydicom.Dataset, name: str) -> Stack:
 
 def _read_plane(frame: Any, shared: Any) -> tuple[float, ...]:
     """Return orientation and pixel spacing of a frame."""
-    orientation = group_item(frame, shared, "PlaneOrientationSequence").ImageOrientationPatient
-    spacing = group_item(frame, shared, "PixelMeasuresSequence").PixelSpacing
+    orientation = read_group_item(frame, shared, "PlaneOrientationSequence").ImageOrientationPatient
+    spacing = read_group_item(frame, shared, "PixelMeasuresSequence").PixelSpacing
     found = tuple(float(value) for value in (*orientation, *spacing))
     if len(found) != 8 or not all(map(math.isfinite, found)):
         raise ValueError(f"{len(orientation)} numbers of orientation and {len(spacing)} of spacing, or not finite")
@@ -112,13 +114,13 @@ def _read_plane(frame: Any, shared: Any) -> tuple[float, ...]:
 
 
 def _thickness(frame: Any, shared: Any) -> float:
-    measures = group_item(frame, shared, "PixelMeasuresSequence")
+    measures = read_group_item(frame, shared, "PixelMeasuresSequence")
     # some writers give the spacing a sign
     found = abs(float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1.0))
     return found if 0 < found < _LARGEST_MM else 1.0
 
 
-def frame_groups(dataset: pydicom.Dataset) -> tuple[Any, list[Any]]:
+def read_frame_groups(dataset: pydicom.Dataset) -> tuple[Any, list[Any]]:
     """Return the shared functional groups (an empty dataset when absent) and those of each frame.
 
     Raises:
@@ -131,7 +133,7 @@ def frame_groups(dataset: pydicom.Dataset) -> tuple[Any, list[Any]]:
     return (shared[0] if shared else pydicom.Dataset()), frames
 
 
-def group_item(frame: Any, shared: Any, name: str) -> Any:
+def read_group_item(frame: Any, shared: Any, name: str) -> Any:
     """Return the first item of a functional group, of the frame or of all.
 
     Raises:
@@ -159,7 +161,7 @@ def read_references(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
     return series, instances
 
 
-def frame_decoder(dataset: pydicom.Dataset, *, largest: int = LARGEST_FRAME) -> Callable[[int], NDArray[Any]]:
+def make_frame_decoder(dataset: pydicom.Dataset, *, largest: int = LARGEST_FRAME) -> Callable[[int], NDArray[Any]]:
     """Return a function that decodes one frame, so that no more than one is in memory.
 
     Args:

@@ -125,7 +125,7 @@ def _compare(
         steps, mine, other = waiting.pop()
         if isinstance(mine, Mapping) and isinstance(other, Mapping):
             inner: list[tuple[str | int, tuple[Any, Any]]] = list(
-                _of_mappings(_place(steps), mine, other, differences, ignored, partial)
+                _pair_mappings(_place(steps), mine, other, differences, ignored, partial)
             )
         elif isinstance(mine, list) and isinstance(other, list | tuple):
             if len(mine) != len(other):
@@ -139,7 +139,7 @@ def _compare(
         waiting += [((*steps, step), *both) for step, both in reversed(inner)]
 
 
-def _of_mappings(
+def _pair_mappings(
     place: str,
     mine: Mapping[str, Any],
     other: Mapping[str, Any],

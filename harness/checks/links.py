@@ -91,18 +91,18 @@ def _addresses(element: Any, name: str) -> Iterator[tuple[str, str]]:
         if attribute == "srcset":
             yield from ((attribute, part.split()[0]) for part in text.split(",") if part.split())
         elif attribute == "style":
-            yield from ((attribute, address) for address in _of_style(text))
+            yield from ((attribute, address) for address in _find_in_style(text))
         elif attribute in _ADDRESSES:
             yield attribute, text
     if name == "style":
-        yield from (("style", address) for address in _of_style(element.text or ""))
+        yield from (("style", address) for address in _find_in_style(element.text or ""))
     if name == "meta" and str(element.get("http-equiv", "")).lower() == "refresh":
         match = _REFRESH.match(str(element.get("content", "")))
         if match and match.group(1).strip():
             yield "content", match.group(1)
 
 
-def _of_style(text: str) -> Iterator[str]:
+def _find_in_style(text: str) -> Iterator[str]:
     return (match.group(2) or match.group(3) or "" for match in _STYLE_ADDRESS.finditer(text))
 
 

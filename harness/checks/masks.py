@@ -59,7 +59,7 @@ class Volume(Tabled):
     @property
     def lines(self) -> list[str]:
         """Return the number of voxels and their extent."""
-        if (box := extent_of(self._mask)) is None:
+        if (box := find_extent(self._mask)) is None:
             return ["no voxel has this label"]
         return [f"{int(np.count_nonzero(self._mask))} voxels in {describe_box(box, self._mask.shape[0])}"]
 
@@ -70,7 +70,7 @@ def volume_ml(mask: Mask, grid: Grid) -> float:
     return float(np.dot(np.count_nonzero(mask, axis=(1, 2)), grid.widths)) * area / 1000.0
 
 
-def extent_of(mask: Mask) -> Box | None:
+def find_extent(mask: Mask) -> Box | None:
     """Return the smallest box around a mask, ``(first, behind the last)`` of slices, rows and columns."""
     if not mask.any():
         return None

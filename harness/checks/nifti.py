@@ -92,7 +92,7 @@ class NiftiMask:
             is_mirrored = mirrored is not None and mirrored[0] <= POSITION_TOLERANCE
             raise CheckError(
                 f"{self.path.name} does not lie on the voxels of the source: {_describe(self._affine, self.shape)}, "
-                f"the source has {_describe(_affine_of(planes), planes.shape)}; a corner is {off:.3g} voxels away",
+                f"the source has {_describe(_make_affine(planes), planes.shape)}; a corner is {off:.3g} voxels away",
                 fix="its affine counts in LPS, NIfTI does in RAS: change the sign of its first two rows"
                 if is_mirrored
                 else "resample the mask on the series that was segmented, with nearest neighbours",
@@ -121,7 +121,7 @@ def _fit(
     ``None`` where the numbers of voxels are others.
     """
     best = None
-    wanted = _affine_of(planes)
+    wanted = _make_affine(planes)
     for order in itertools.permutations(range(3)):
         if tuple(shape[axis] for axis in order) != planes.shape:
             continue
@@ -145,7 +145,7 @@ def _in_order(
     return found
 
 
-def _affine_of(planes: Grid) -> NDArray[np.float64]:
+def _make_affine(planes: Grid) -> NDArray[np.float64]:
     """Return the affine from an index (slice, row, column) to LPS millimetres."""
     first, last = np.asarray(planes.origins[0]), np.asarray(planes.origins[-1])
     count = len(planes.origins)

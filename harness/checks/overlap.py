@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.checks.masks import Box, Mask, Tabled, describe_box, extent_of, volume_ml
+from harness.checks.masks import Box, Mask, Tabled, describe_box, find_extent, volume_ml
 from harness.geometry.grid import Grid
 
 
@@ -86,7 +86,7 @@ class Dice(Tabled):
         worst = int(counts.argmax())
         return Difference(
             int(counts.sum()),
-            extent_of(differs),
+            find_extent(differs),
             (worst, int(counts[worst])),
             volume_ml(mine & ~truth, self._grid),
             volume_ml(truth & ~mine, self._grid),

@@ -14,14 +14,14 @@ from pydicom.sr.coding import Code
 from harness.checks import questions
 from harness.checks.classes import PARAMETRIC_MAP_STORAGE
 from harness.checks.codes import Label, Region, describe_label, find_regions
-from harness.checks.dicom import Placement, as_series, differences
+from harness.checks.dicom import Placement, as_series, list_differences
 from harness.checks.dicom_files import drop_damaged, read_object
-from harness.checks.frames import Stack, frame_decoder, frame_groups, read_references, read_stack
+from harness.checks.frames import Stack, make_frame_decoder, read_frame_groups, read_references, read_stack
 from harness.checks.masks import Values
-from harness.checks.references import frame_reference_problems, refuse_other_frame
+from harness.checks.references import find_frame_reference_problems, refuse_other_frame
 from harness.checks.statistics import Statistics
 from harness.checks.tolerance import Tolerance
-from harness.checks.value_differences import value_problems
+from harness.checks.value_differences import find_value_problems
 from harness.checks.verdict import Verdict
 from harness.checks.world_values import ValueMapping, read_mappings
 from harness.data.series import Geometry, Series
@@ -128,14 +128,14 @@ class ParametricMap:
         self._refuse_other_shape("the expected values", other.shape)
         counts = np.ones(values.shape, np.bool_) if mask is None else self._voxels(mask)
         mapping = self._mapping(label)[0]
-        problems = value_problems(values, other, counts, tolerance, mapping.unit)
+        problems = find_value_problems(values, other, counts, tolerance, mapping.unit)
         subject, good = f"values of {mapping.label!r} in {self.path.name}", f"{int(counts.sum())} values"
         return self._record("matches", Verdict.of_problems(subject, problems, good=good))
 
     def references(self, series: Series | Path | str) -> Verdict:
         """Return whether the map was made from this series: series UID, images, frame of reference, study."""
         series = as_series(series)
-        problems = frame_reference_problems("parametric map", self.dataset, series)
+        problems = find_frame_reference_problems("parametric map", self.dataset, series)
         return self._record("references", Verdict.of_problems(f"made from {series.name}", problems))
 
     def lies_on(self, series: Series | Path | str) -> Verdict:
@@ -144,7 +144,7 @@ class ParametricMap:
         if series.geometry is None:
             why = series.problems[0].text if series.problems else "it has no geometry"
             return Verdict(False, f"lies on {series.name}", f"series {series.name} is not a volume: {why}")
-        problems = differences(self.own_geometry, series.geometry)
+        problems = list_differences(self.own_geometry, series.geometry)
         return self._record("lies_on", Verdict.of_problems(f"lies on {series.name}", problems))
 
     @property
@@ -196,7 +196,7 @@ class ParametricMap:
 
     @functools.cached_property
     def _of_frames(self) -> list[list[ValueMapping]]:
-        shared, frames = frame_groups(self.dataset)
+        shared, frames = read_frame_groups(self.dataset)
         return [read_mappings(frame, shared, self.path.name) for frame in frames]
 
     def _mapping(self, label: Label | None) -> list[ValueMapping]:
@@ -234,7 +234,7 @@ class ParametricMap:
         placement = Placement(self._own.planes, planes, what="the parametric map")
         taken: dict[int, int] = {}
         try:
-            decode = frame_decoder(self.dataset)
+            decode = make_frame_decoder(self.dataset)
             for index, (mappings, origin) in enumerate(zip(self._of_frames, self._own.origins, strict=True)):
                 mine = [mapping for mapping in mappings if mapping.label == label]
                 if not mine:

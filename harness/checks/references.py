@@ -11,7 +11,7 @@ from harness.data.series import Series
 from harness.errors import CheckError
 
 
-def reference_problems(
+def find_reference_problems(
     what: str,
     series: Series,
     *,
@@ -53,10 +53,10 @@ def reference_problems(
     return problems
 
 
-def frame_reference_problems(what: str, dataset: pydicom.Dataset, series: Series) -> list[str]:
+def find_frame_reference_problems(what: str, dataset: pydicom.Dataset, series: Series) -> list[str]:
     """Return the reasons why a multi-frame object cannot be made from a series, in words."""
     uids, images = read_references(dataset)
-    return reference_problems(
+    return find_reference_problems(
         what,
         series,
         uids=uids,

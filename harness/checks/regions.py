@@ -18,7 +18,7 @@ from harness.checks.distances import SurfaceDistance, measure_surface_distance
 from harness.checks.masks import Mask, Volume
 from harness.checks.overlap import Dice
 from harness.checks.second_opinion import Examined
-from harness.checks.truths import TruthLabel, TruthLike, read_truth, truths_by_label
+from harness.checks.truths import TruthLabel, TruthLike, pair_truths, read_truth
 from harness.checks.verdict import Verdict
 from harness.data.series import Series
 from harness.errors import CheckError
@@ -201,7 +201,7 @@ class Regions(Examined, abc.ABC):
             UsageError: SimpleITK is not installed.
         """
         rows = []
-        for label, true, truth_label in truths_by_label(truth, labels):
+        for label, true, truth_label in pair_truths(truth, labels):
             mine, other = self._pair(label, true, truth_label)
             self._refuse_both_empty(label, mine, other)
             row = ComparedLabel.of(self.find(label).label, mine, other, self.planes, distances=distances)

@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.checks.codes import Region, read_codes
-from harness.checks.dicom import Placement, as_series, differences
+from harness.checks.dicom import Placement, as_series, list_differences
 from harness.checks.frames import (
     Stack,
-    frame_decoder,
-    frame_groups,
-    group_item,
+    make_frame_decoder,
+    read_frame_groups,
+    read_group_item,
     read_references,
     read_stack,
 )
 from harness.checks.masks import Mask
-from harness.checks.references import frame_reference_problems, refuse_other_frame
+from harness.checks.references import find_frame_reference_problems, refuse_other_frame
 from harness.checks.regions import Regions, paste
-from harness.checks.segmentation_rules import is_label_map, problems_of
+from harness.checks.segmentation_rules import find_problems, is_label_map
 from harness.checks.verdict import Verdict
 from harness.data.series import Geometry, Series
 from harness.errors import CheckError
@@ -70,7 +70,7 @@ class Segmentation(Regions):
     def is_valid(self) -> Verdict:
         """Whether the object is a well-formed DICOM SEG; a no lists everything that is wrong."""
         subject = f"valid segmentation {self.path.name}"
-        problems = [*self._damaged, *problems_of(self.dataset)]
+        problems = [*self._damaged, *find_problems(self.dataset)]
         return self._record("is_valid", Verdict.of_problems(subject, problems, good="no problem"))
 
     @property
@@ -99,7 +99,7 @@ class Segmentation(Regions):
         labels = {segment.number: segment.label for segment in self._regions}
         shared, frames = self._frames
         found = [
-            EmptyFrame(index + 1, None if self.is_label_map else labels.get(segment_number(frame, shared)))
+            EmptyFrame(index + 1, None if self.is_label_map else labels.get(read_segment_number(frame, shared)))
             for index, frame in enumerate(frames)
             if not self._numbers_in(index)
         ]
@@ -112,12 +112,12 @@ class Segmentation(Regions):
         if self.is_label_map:
             return {int(value) for value in np.unique(plane) if value}
         shared, frames = self._frames
-        return {segment_number(frames[index], shared)} if plane.any() else set()
+        return {read_segment_number(frames[index], shared)} if plane.any() else set()
 
     def references(self, series: Series | Path | str) -> Verdict:
         """Return whether the SEG was made from this series: series UID, images, frame of reference, study."""
         series = as_series(series)
-        problems = frame_reference_problems("segmentation", self.dataset, series)
+        problems = find_frame_reference_problems("segmentation", self.dataset, series)
         _, images = read_references(self.dataset)
         verdict = Verdict.of_problems(f"made from {series.name}", problems, good=f"{len(images)} images referenced")
         return self._record("references", verdict)
@@ -131,7 +131,7 @@ class Segmentation(Regions):
 
     def _lies_on(self, series: Series) -> Verdict:
         if series.geometry is not None:
-            return Verdict.of_problems(f"lies on {series.name}", differences(self.own_geometry, series.geometry))
+            return Verdict.of_problems(f"lies on {series.name}", list_differences(self.own_geometry, series.geometry))
         if series.planes is None:
             why = series.problems[0].text if series.problems else "it has no geometry"
             return Verdict(False, f"lies on {series.name}", f"series {series.name} is not a volume: {why}")
@@ -233,7 +233,7 @@ class Segmentation(Regions):
         result: Mask = np.zeros(planes.shape, dtype=np.bool_)
         placement = Placement(self.own_planes, planes)
         for index, frame in enumerate(frames):
-            if not self.is_label_map and segment_number(frame, shared) != region.number:
+            if not self.is_label_map and read_segment_number(frame, shared) != region.number:
                 continue
             plane = self._plane(index) == region.number if self.is_label_map else self._plane(index)
             if plane.any():
@@ -247,13 +247,13 @@ class Segmentation(Regions):
 
     @functools.cached_property
     def _frames(self) -> tuple[Any, list[Any]]:
-        return frame_groups(self.dataset)
+        return read_frame_groups(self.dataset)
 
     @functools.cached_property
     def _plane(self) -> Callable[[int], NDArray[Any]]:
         """What reads a frame: whether each pixel is set, or the number of the segment in a label map."""
         try:
-            decode = frame_decoder(self.dataset)
+            decode = make_frame_decoder(self.dataset)
         except CheckError as error:
             raise self._unreadable(error) from None
         fractional = str(self.dataset.get("SegmentationType", "BINARY")) == "FRACTIONAL"
@@ -298,13 +298,13 @@ class Segmentation(Regions):
         return [segment for segment in found if segment.number != 0 or not self.is_label_map]
 
 
-def segment_number(frame: Any, shared: Any) -> int:
+def read_segment_number(frame: Any, shared: Any) -> int:
     """Return the number of the segment that a frame belongs to.
 
     Raises:
         CheckError: it does not say so.
     """
-    number = group_item(frame, shared, "SegmentIdentificationSequence").get("ReferencedSegmentNumber")
+    number = read_group_item(frame, shared, "SegmentIdentificationSequence").get("ReferencedSegmentNumber")
     if not isinstance(number, int):
         raise CheckError("a frame does not say which segment it belongs to")
     return number

@@ -32,15 +32,15 @@ _CODES = ("SegmentedPropertyCategoryCodeSequence", "SegmentedPropertyTypeCodeSeq
 _ALGORITHMS = frozenset({"AUTOMATIC", "SEMIAUTOMATIC", "MANUAL"})
 
 
-def problems_of(dataset: pydicom.Dataset) -> list[str]:
+def find_problems(dataset: pydicom.Dataset) -> list[str]:
     """Return everything that is wrong with a SEG, most basic first; empty when it is well formed."""
     try:
-        return basic_problems_of(dataset) or list(_as_highdicom_reads_it(dataset))
+        return find_basic_problems(dataset) or list(_as_highdicom_reads_it(dataset))
     except Exception as error:  # attributes of a damaged object may be of any type
         return [f"it is damaged: {type(error).__name__}: {error}"]
 
 
-def basic_problems_of(dataset: pydicom.Dataset) -> list[str]:
+def find_basic_problems(dataset: pydicom.Dataset) -> list[str]:
     """Return the problems of a SEG without the judgement of the reference reader, which takes a second to load."""
     missing = [name for name in _REQUIRED if name not in dataset or dataset[name].value in (None, "")]
     if missing:

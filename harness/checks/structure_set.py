@@ -15,7 +15,7 @@ from harness.checks.codes import Label, Region, read_codes
 from harness.checks.contours import CLOSED, MOST_CONTOURS, Contour, ContourFiller, read_contour
 from harness.checks.dicom import POSITION_TOLERANCE, as_series
 from harness.checks.masks import Mask
-from harness.checks.references import reference_problems, refuse_other_frame
+from harness.checks.references import find_reference_problems, refuse_other_frame
 from harness.checks.regions import Regions
 from harness.checks.verdict import Verdict
 from harness.data.series import Series
@@ -65,7 +65,7 @@ class StructureSet(Regions):
         """Return whether the structures were drawn on this series: series UID, images, frame of reference, study."""
         series = as_series(series)
         uids, images = read_rt_references(self.dataset)
-        problems = reference_problems(
+        problems = find_reference_problems(
             "structure set",
             series,
             uids=uids,
@@ -188,10 +188,10 @@ def read_rt_references(dataset: pydicom.Dataset) -> tuple[set[str], set[str]]:
         for study in frame.get("RTReferencedStudySequence") or []:
             for item in study.get("RTReferencedSeriesSequence") or []:
                 series.add(str(item.get("SeriesInstanceUID", "")))
-                images |= _images_of(item)
+                images |= _read_images(item)
     for region in dataset.get("ROIContourSequence") or []:
         for contour in region.get("ContourSequence") or []:
-            images |= _images_of(contour)
+            images |= _read_images(contour)
     return series, images
 
 
@@ -208,5 +208,5 @@ def find_rt_source(dataset: pydicom.Dataset, sources: Sequence[Series]) -> Serie
     return fitting[0] if len(fitting) == 1 and not uids else None
 
 
-def _images_of(item: Any) -> set[str]:
+def _read_images(item: Any) -> set[str]:
     return {str(image.get("ReferencedSOPInstanceUID", "")) for image in item.get("ContourImageSequence") or []}

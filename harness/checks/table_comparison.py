@@ -61,7 +61,7 @@ class ExpectedRows:
         if isinstance(expected, str | Path):
             columns, *rows = _read_expected(Path(expected))
             return cls.of_table(tuple(name.strip() for name in columns), rows, str(expected))
-        return _of_rows(expected, header)
+        return _read_rows(expected, header)
 
     def select_columns(self, columns: Sequence[str]) -> ExpectedRows:
         """Return the rows with these columns only.
@@ -155,7 +155,7 @@ def _by_key(columns: Row, rows: Sequence[Row], expected: ExpectedRows, differenc
     ]
 
 
-def _of_rows(expected: Any, header: Row) -> ExpectedRows:
+def _read_rows(expected: Any, header: Row) -> ExpectedRows:
     try:
         rows = list(expected)
     except TypeError:

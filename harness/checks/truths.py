@@ -93,7 +93,7 @@ def read_truth(
     return _from_array(source, label, truth_label, planes)
 
 
-def truths_by_label(
+def pair_truths(
     truth: TruthLike | Mapping[str, TruthLike], labels: Sequence[Label] | Mapping[Label, TruthLabel] | None
 ) -> list[tuple[Label, TruthLike, TruthLabel | None]]:
     """Return a truth, and its label where it differs, for each label.

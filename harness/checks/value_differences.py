@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.checks.masks import Mask, Values, describe_box, extent_of
+from harness.checks.masks import Mask, Values, describe_box, find_extent
 from harness.checks.tolerance import Tolerance
 
 
-def value_problems(values: Values, expected: Values, counts: Mask, tolerance: Tolerance, unit: str) -> list[str]:
+def find_value_problems(values: Values, expected: Values, counts: Mask, tolerance: Tolerance, unit: str) -> list[str]:
     """Return in words how many values are not the expected ones, by how much, and where.
 
     Args:
@@ -23,7 +23,7 @@ def value_problems(values: Values, expected: Values, counts: Mask, tolerance: To
         differs = (apart > allowed) & counts
     total = int(counts.sum())
     problems = []
-    if (box := extent_of(differs)) is not None:
+    if (box := find_extent(differs)) is not None:
         worst = np.unravel_index(int(np.where(differs, apart, -1).argmax()), values.shape)
         at = ", ".join(map(str, worst))
         problems += [

@@ -1,6 +1,6 @@
 """Test descriptions that extensions have beside their chart: ``ci-config/*.yaml`` (shapes 4, runtime 16)."""
 
-from harness.ciconfig.case import Case, read_case, read_stream, title_of, tree_of
+from harness.ciconfig.case import Case, find_tree, make_title, read_case, read_stream
 from harness.ciconfig.expectation import Expectation, SentExpectation
 from harness.ciconfig.local_data import LocalData
 
@@ -9,8 +9,8 @@ __all__ = [
     "Expectation",
     "LocalData",
     "SentExpectation",
+    "find_tree",
+    "make_title",
     "read_case",
     "read_stream",
-    "title_of",
-    "tree_of",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from harness.ciconfig.expectation import Expectation, expectation
+from harness.ciconfig.expectation import Expectation, read_expectation
 from harness.common import documents
 from harness.common.documents import abridge
 from harness.errors import UsageError
@@ -62,7 +62,7 @@ def read_stream(path: Path) -> list[Any]:
         raise UsageError(f"{path} is not YAML: {error}") from None
 
 
-def title_of(document: Any, number: int) -> str:
+def make_title(document: Any, number: int) -> str:
     """Return the name of a document, also of a broken one: its DAG, or its number from 1."""
     dag_id = document.get("dag_id") if isinstance(document, Mapping) else None
     return dag_id if isinstance(dag_id, str) and dag_id and dag_id.isprintable() else f"document-{number}"
@@ -103,10 +103,10 @@ def read_case(document: Any, name: str) -> Case:
     body = {key: value for key, value in document.items() if key in _POSTED}
     # the platform's runner overwrites a name that is given
     post = read_posted({**body, "workflow_name": f"ci_{document['dag_id']}"}, name)
-    return Case(post, str(document["dag_id"]), started_by, expectation(document.get("expect"), f"{name}: expect"))
+    return Case(post, str(document["dag_id"]), started_by, read_expectation(document.get("expect"), f"{name}: expect"))
 
 
-def tree_of(file: Path) -> Path:
+def find_tree(file: Path) -> Path:
     """Return the source tree of the extension that a ``ci-config`` file belongs to (shapes 1.1).
 
     Raises:

@@ -138,7 +138,7 @@ class Expectation:
         return [] if rules == wanted else [f"expect: the findings are {rules}, expected {wanted}"]
 
 
-def expectation(block: Any, name: str) -> Expectation:
+def read_expectation(block: Any, name: str) -> Expectation:
     """Return the expectation of an ``expect:`` block; without one the run must succeed.
 
     Args:
@@ -163,21 +163,21 @@ def expectation(block: Any, name: str) -> Expectation:
         raise UsageError(f"{name}: sent must be a list, not {abridge(sent)}")
     return Expectation(
         state=state,
-        cause=None if "cause" not in block else _text(block["cause"], f"{name}: cause"),
-        runs=None if "runs" not in block else _count(block["runs"], f"{name}: runs"),
+        cause=None if "cause" not in block else _read_text(block["cause"], f"{name}: cause"),
+        runs=None if "runs" not in block else _read_count(block["runs"], f"{name}: runs"),
         tasks=dict(tasks),
-        sent=None if sent is None else tuple(_sent(item, f"{name}: sent[{n}]") for n, item in enumerate(sent)),
-        stored=_texts(block.get("stored", []), f"{name}: stored"),
-        findings=None if "findings" not in block else _texts(block["findings"], f"{name}: findings"),
+        sent=None if sent is None else tuple(_read_sent(item, f"{name}: sent[{n}]") for n, item in enumerate(sent)),
+        stored=_read_texts(block.get("stored", []), f"{name}: stored"),
+        findings=None if "findings" not in block else _read_texts(block["findings"], f"{name}: findings"),
     )
 
 
-def _sent(item: Any, name: str) -> SentExpectation:
+def _read_sent(item: Any, name: str) -> SentExpectation:
     _check_keys(item, name, _SENT_KEYS)
     return SentExpectation(
-        modality=_text(item.get("modality"), f"{name}.modality"),
-        count=_count(item.get("count", 1), f"{name}.count"),
-        labels=None if "labels" not in item else _texts(item["labels"], f"{name}.labels"),
+        modality=_read_text(item.get("modality"), f"{name}.modality"),
+        count=_read_count(item.get("count", 1), f"{name}.count"),
+        labels=None if "labels" not in item else _read_texts(item["labels"], f"{name}.labels"),
     )
 
 
@@ -189,19 +189,19 @@ def _check_keys(block: Any, name: str, known: tuple[str, ...]) -> None:
             raise UsageError(f"{name}: the key {abridge(key)} has no meaning", fix=f"known keys: {', '.join(known)}")
 
 
-def _text(value: Any, name: str) -> str:
+def _read_text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise UsageError(f"{name} must be a text, not {abridge(value)}")
     return value
 
 
-def _texts(value: Any, name: str) -> tuple[str, ...]:
+def _read_texts(value: Any, name: str) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise UsageError(f"{name} must be a list, not {abridge(value)}")
-    return tuple(_text(item, f"{name}[{number}]") for number, item in enumerate(value))
+    return tuple(_read_text(item, f"{name}[{number}]") for number, item in enumerate(value))
 
 
-def _count(value: Any, name: str) -> int:
+def _read_count(value: Any, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise UsageError(f"{name} must be a whole number, not {abridge(value)}")
     return value

@@ -19,7 +19,7 @@ def read(source: ExtensionSource, image: PodImage) -> DagImageContents:
         ExtensionError: it installs no DAG file.
         ImageError: the engine does not hand its files out.
     """
-    contents = image_files.contents(image.image_id, image.reference)
+    contents = image_files.read_contents(image.image_id, image.reference)
     if not contents.dag_files:
         raise ExtensionError(
             f"the image of {source.dag_image.dockerfile} installs no DAG file, so no DAG would appear",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import extension
-from harness.artefacts.bundle import params_of
+from harness.artefacts.bundle import select_params
 from harness.artefacts.sources import ImageSource
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import split_reference
@@ -255,7 +255,7 @@ def deploy_built(
     )
     # images of an earlier delivery need not be delivered again
     places = [*given, environment.platform_registry]
-    tool, chosen = helm.find(), params_of(packages, params or {})
+    tool, chosen = helm.find(), select_params(packages, params or {})
     plans: list[InstallPlan | ApplicationPlan] = []
     for package in packages:
         own = chosen[package.name]

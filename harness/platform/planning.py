@@ -95,7 +95,7 @@ def plan(
         raise (
             missing_images.error(package, absent, given, platform) if absent else _unread_error(package, dag_reference)
         )
-    contents = image_files.contents(dag_image.load(say), dag_reference)
+    contents = image_files.read_contents(dag_image.load(say), dag_reference)
     needs += needs_of_dags(contents, platform.registry, platform.version)
     absent = search.absent(needs)
     if absent:

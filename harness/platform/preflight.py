@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness import profiles
-from harness.artefacts.bundle import Artefacts, params_of
+from harness.artefacts.bundle import Artefacts, select_params
 from harness.artefacts.package import ChartPackage
 from harness.common.progress import OnProgress, quiet
 from harness.errors import UsageError
@@ -59,7 +59,7 @@ def check(
     known = platform_globals.of(profile, registry or _PENDING, version, gpu=settings.gpu)
     names = PlatformNames(registry or _PENDING, version, profile, known, has_edk)
     tool = helm.find()
-    chosen = params_of(artefacts.packages, params) if params is not None else {}
+    chosen = select_params(artefacts.packages, params) if params is not None else {}
     for package in artefacts.packages:
         if params is None and extension_params.find_unanswered(package.parameters):
             continue

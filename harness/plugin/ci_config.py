@@ -48,7 +48,7 @@ class CiConfigFile(pytest.File):
             found = ciconfig.read_stream(self.path)
         except UsageError as error:
             raise self.CollectError(str(error)) from None
-        titles = [ciconfig.title_of(document, number) for number, document in enumerate(found, 1)]
+        titles = [ciconfig.make_title(document, number) for number, document in enumerate(found, 1)]
         times: collections.Counter[str] = collections.Counter()
         self.documents = []
         for number, (document, title) in enumerate(zip(found, titles, strict=True)):
@@ -80,7 +80,7 @@ class CiConfigFile(pytest.File):
             facade = session.facade(self.nodeid, self._summarise, plugin._listener(self.config))
             try:
                 self.kaapana = self._open.enter_context(facade)
-                self._extension = self.kaapana.install(ciconfig.tree_of(self.path))
+                self._extension = self.kaapana.install(ciconfig.find_tree(self.path))
             except HarnessError as error:
                 self._refusal = error
                 raise

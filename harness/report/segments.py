@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from harness.checks.dicom import Placement
 from harness.checks.dicom_files import read_dataset
-from harness.checks.frames import frame_decoder, frame_groups, group_item, read_references
-from harness.checks.segmentation import segment_number
+from harness.checks.frames import make_frame_decoder, read_frame_groups, read_group_item, read_references
+from harness.checks.segmentation import read_segment_number
 from harness.checks.segmentation_rules import is_label_map
 from harness.errors import CheckError
 from harness.geometry.grid import SAME_PLACE, Grid, dot, vector
@@ -122,7 +122,7 @@ def _parts(dataset: Any, plane: NDArray[Any], frame: Any, shared: Any) -> Iterat
             if value:
                 yield int(value), plane == value
         return
-    number = segment_number(frame, shared)
+    number = read_segment_number(frame, shared)
     if str(dataset.get("SegmentationType", "BINARY")) == "FRACTIONAL":
         yield number, plane >= 0.5 * (_integer(dataset.get("MaximumFractionalValue")) or 255)
     else:
@@ -132,7 +132,7 @@ def _parts(dataset: Any, plane: NDArray[Any], frame: Any, shared: Any) -> Iterat
 def _decoder(dataset: Any) -> Callable[[int], NDArray[Any]]:
     """Return a decoder of single frames, so that only one is in memory."""
     try:
-        decode = frame_decoder(dataset, largest=LARGEST_FRAME)
+        decode = make_frame_decoder(dataset, largest=LARGEST_FRAME)
     except CheckError as error:
         raise UnshownError(error.cause) from None
 
@@ -147,7 +147,7 @@ def _decoder(dataset: Any) -> Callable[[int], NDArray[Any]]:
 
 def _frames(dataset: Any) -> tuple[Any, list[Any]]:
     try:
-        shared, frames = frame_groups(dataset)
+        shared, frames = read_frame_groups(dataset)
     except CheckError as error:
         raise UnshownError(error.cause) from None
     if len(frames) > MOST_FRAMES:
@@ -157,7 +157,7 @@ def _frames(dataset: Any) -> tuple[Any, list[Any]]:
 
 def _group(frame: Any, shared: Any, name: str) -> Any:
     try:
-        return group_item(frame, shared, name)
+        return read_group_item(frame, shared, name)
     except CheckError as error:
         raise UnshownError(error.cause) from None
 

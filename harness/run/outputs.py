@@ -206,9 +206,9 @@ class SentObjects(Items[SentObject]):
         check_kinds(kinds, self)
 
     def _is_one_of(self, item: SentObject, kinds: Sequence[str]) -> bool:
-        from harness.checks.absence import is_of
+        from harness.checks.absence import is_of_kind
 
-        return any(is_of(item, kind) for kind in kinds)
+        return any(is_of_kind(item, kind) for kind in kinds)
 
     def _judge(self, subject: str, unwanted: Sequence[SentObject]) -> Verdict:
         from harness.checks.differences import judge

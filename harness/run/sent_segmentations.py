@@ -42,11 +42,11 @@ def _of_class(item: SentObject) -> Iterator[Finding]:
 
 def _of_content(item: SentObject, series: Sequence[Series]) -> Iterator[Finding]:
     from harness.checks.segmentation import Segmentation
-    from harness.checks.segmentation_rules import basic_problems_of
+    from harness.checks.segmentation_rules import find_basic_problems
 
     try:
         segmentation = Segmentation(item.file, sources=series)
-        problems = basic_problems_of(segmentation.dataset)
+        problems = find_basic_problems(segmentation.dataset)
         beside = "" if problems else segmentation.beside_source
         empty = not problems and segmentation.is_empty
     except CheckError as error:

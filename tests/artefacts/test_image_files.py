@@ -66,7 +66,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 
 def test_the_files_are_read_and_the_container_is_gone(fake: Engine) -> None:
-    (file,) = image_files.contents("sha256:1", "dag-x:1").files
+    (file,) = image_files.read_contents("sha256:1", "dag-x:1").files
     assert (file.installed, file.read()) == ("dag.py", "x = 1")
     assert (fake.containers, fake.closed) == ([], True)
 
@@ -82,7 +82,7 @@ def test_the_files_are_read_and_the_container_is_gone(fake: Engine) -> None:
 def test_a_container_that_the_engine_does_not_make_is_an_error_with_its_words(fake: Engine, refusal: Exception) -> None:
     fake.refusal = refusal
     with pytest.raises(ImageError, match="the files of dag-x:1 cannot be read") as caught:
-        image_files.contents("sha256:1", "dag-x:1")
+        image_files.read_contents("sha256:1", "dag-x:1")
     assert str(refusal) in caught.value.last_seen
     # also one that was made although the answer did not arrive
     assert (fake.containers, fake.closed) == ([], True)
@@ -91,7 +91,7 @@ def test_a_container_that_the_engine_does_not_make_is_an_error_with_its_words(fa
 def test_a_connection_that_breaks_is_an_error_and_leaves_no_container(fake: Engine) -> None:
     fake.break_after = 700
     with pytest.raises(ImageError, match="the files of dag-x:1 cannot be read") as caught:
-        image_files.contents("sha256:1", "dag-x:1")
+        image_files.read_contents("sha256:1", "dag-x:1")
     assert "the connection was broken" in caught.value.last_seen
     assert (fake.containers, fake.closed) == ([], True)
 
@@ -99,4 +99,4 @@ def test_a_connection_that_breaks_is_an_error_and_leaves_no_container(fake: Engi
 def test_an_answer_that_was_cut_off_is_an_error(fake: Engine) -> None:
     fake.content = fake.content[:300]
     with pytest.raises(ImageError, match="the files of dag-x:1 cannot be read"):
-        image_files.contents("sha256:1", "dag-x:1")
+        image_files.read_contents("sha256:1", "dag-x:1")

@@ -48,13 +48,13 @@ def pull(say: Any = lambda line: None) -> str:
 
 def test_what_is_pulled_stays_under_a_name_of_the_harness_only(fake: FakeEngine) -> None:
     assert pull() == CONFIG
-    assert fake.tags == {loading.kept_name(CONFIG): CONFIG}
+    assert fake.tags == {loading.make_kept_name(CONFIG): CONFIG}
 
 
 def test_images_that_the_user_pulled_are_kept(fake: FakeEngine) -> None:
     fake.tags[PINNED] = CONFIG
     assert pull() == CONFIG
-    assert fake.tags == {PINNED: CONFIG, loading.kept_name(CONFIG): CONFIG}
+    assert fake.tags == {PINNED: CONFIG, loading.make_kept_name(CONFIG): CONFIG}
 
 
 def test_two_who_need_one_image_pull_it_once(fake: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ def test_the_images_of_one_archive_are_loaded_at_once_and_each_asked_for_once(
 
     def take_all(api: object, blocks: object, shown: str) -> None:
         for image in source.archive.images:
-            fake.tags[loading.kept_name(image.config_digest)] = image.config_digest
+            fake.tags[loading.make_kept_name(image.config_digest)] = image.config_digest
         fake.log.append("load")
 
     monkeypatch.setattr(engine, "load_images", take_all)

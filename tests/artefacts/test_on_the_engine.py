@@ -73,7 +73,7 @@ def test_the_engine_has_the_same_images_under_our_names_only(
     client: docker.DockerClient, keep_as: str, images: made.Named, tmp_path: Path, layout: str
 ) -> None:
     path = made.write(tmp_path / "images.tar", LAYOUTS[layout](images))
-    assert engine_archives.contents(path) == {tags[0]: made.digest(image.config) for image, tags in images}
+    assert engine_archives.list_contents(path) == {tags[0]: made.digest(image.config) for image, tags in images}
     loaded = engine_archives.load(client, path, keep_as=keep_as)
     assert set(loaded) == {tags[0] for _, tags in images}
     for image, (reference,) in images:

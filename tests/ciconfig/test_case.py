@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.ciconfig import Expectation, SentExpectation, read_case, read_stream, title_of, tree_of
+from harness.ciconfig import Expectation, SentExpectation, find_tree, make_title, read_case, read_stream
 from harness.ciconfig.case import is_ignored
 from harness.errors import UsageError
 
@@ -115,7 +115,7 @@ def test_an_expect_block_says_what_must_come() -> None:
     [({"dag_id": "a"}, "a"), ({"dag_id": 5}, "document-3"), ([], "document-3"), ({"dag_id": "a\nb"}, "document-3")],
 )
 def test_a_document_is_called_by_its_dag_or_its_number(document: Any, title: str) -> None:
-    assert title_of(document, 3) == title
+    assert make_title(document, 3) == title
 
 
 def test_only_true_is_ignored() -> None:
@@ -127,6 +127,6 @@ def test_the_tree_of_a_file_is_that_of_its_chart(tmp_path: Path, place: str) -> 
     folder = tmp_path / place / "ci-config"
     folder.mkdir(parents=True)
     with pytest.raises(UsageError, match=r"belongs to no chart: .*my-chart has no Chart\.yaml"):
-        tree_of(folder / "a.yaml")
+        find_tree(folder / "a.yaml")
     (folder.parent / "Chart.yaml").touch()
-    assert tree_of(folder / "a.yaml") == tmp_path / "x"
+    assert find_tree(folder / "a.yaml") == tmp_path / "x"

@@ -120,7 +120,7 @@ def test_the_cluster_pulls_the_dag_image_of_the_guides_values_from_the_kits_regi
 def plan(tmp_path: Path, helm: Helm, monkeypatch: pytest.MonkeyPatch) -> Callable[..., InstallPlan]:
     """Plans the package of the kit's tree with images of these names, on ``documented``."""
     source = extension.read(write(tmp_path / "x"), edk=True)
-    monkeypatch.setattr("harness.artefacts.image_files.contents", lambda image_id, shown: source.contents)
+    monkeypatch.setattr("harness.artefacts.image_files.read_contents", lambda image_id, shown: source.contents)
     made = packaging.package(source.chart, tmp_path / "out", helm=helm, edk_version="0.6.0")
 
     def run(*images: str, has_edk: bool = True) -> InstallPlan:
@@ -161,7 +161,7 @@ def test_the_kits_registry_is_not_taken_for_the_platforms(
     tmp_path: Path, helm: Helm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = extension.read(write(tmp_path / "x"), edk=True)
-    monkeypatch.setattr("harness.artefacts.image_files.contents", lambda image_id, shown: source.contents)
+    monkeypatch.setattr("harness.artefacts.image_files.read_contents", lambda image_id, shown: source.contents)
     made = packaging.package(source.chart, tmp_path / "out", helm=helm, edk_version="0.6.0")
     for registry, inferred in ((KIT, ""), (REGISTRY, REGISTRY)):
         shelf = Shelf([f"{registry}/dag-mean:0.6.0", f"{registry}/mean-value:0.6.0"])

@@ -65,7 +65,7 @@ def _dag_image(monkeypatch: pytest.MonkeyPatch) -> None:
         return lambda: text
 
     files = tuple(InstalledFile(name, f"{name} in the image", reader(text)) for name, text in texts.items())
-    monkeypatch.setattr(image_files, "contents", lambda image_id, shown: DagImageContents(files))
+    monkeypatch.setattr(image_files, "read_contents", lambda image_id, shown: DagImageContents(files))
 
 
 def names(release: str = "documented", version: str = "0.6.0") -> PlatformNames:

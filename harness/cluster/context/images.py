@@ -82,8 +82,8 @@ class RegistryImages:
             ArchiveError: the file is not an archive of images, is damaged, or its images are for another architecture.
             ImageError: the engine does not take it, or the push fails.
         """
-        images = engine_archives.open_for(self._client, archive).images
-        names = {loading.name_of(self._scratch, image.config_digest) for image in images}
+        images = engine_archives.open_archive(self._client, archive).images
+        names = {loading.make_name(self._scratch, image.config_digest) for image in images}
         try:
             return self.provide(engine_archives.load(self._client, archive, keep_as=self._scratch))
         finally:

@@ -121,7 +121,7 @@ class NodeImages:
             ArchiveError: the file is not an archive of images, is damaged, or its images are for another architecture.
             ImageError: containerd does not take it.
         """
-        opened = engine_archives.open_for(self._client, archive)
+        opened = engine_archives.open_archive(self._client, archive)
         images = engine_archives.list_named(opened)
         try:
             for node in self._nodes if images else ():
