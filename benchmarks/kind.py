@@ -139,7 +139,7 @@ def _bare_cluster(settings: Settings, folder: Path) -> float:
     """Seconds that kind takes for a cluster of its own, until its node is ready."""
     name = f"khbare-{secrets.token_hex(3)}"
     program, image = command.ensure(settings), node_image.ensure(settings)
-    environ = {**os.environ, **command.environment(settings.state), "KIND_EXPERIMENTAL_DOCKER_NETWORK": name}
+    environ = {**os.environ, **command.make_environment(settings.state), "KIND_EXPERIMENTAL_DOCKER_NETWORK": name}
     environ["KUBECONFIG"] = str(folder / name)
 
     def call(*arguments: str) -> None:

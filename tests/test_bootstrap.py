@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.bootstrap import browser, compiler, environment, main
-from harness.bootstrap.index import uv_environment
+from harness.bootstrap.index import make_uv_environment
 from harness.errors import PlatformError, UsageError
 
 ROOT = Path(__file__).parents[1]
@@ -143,19 +143,19 @@ def test_an_index_that_cannot_be_reached_is_reported_with_pips_words(folder: Pat
     with pytest.raises(PlatformError, match="tox cannot be installed") as caught:
         make(host, folder)
     assert "failed:" in caught.value.last_seen
-    assert not environment.ready(folder)
+    assert not environment.is_ready(folder)
 
 
 def test_a_complete_environment_is_reused_and_an_incomplete_one_is_not(folder: Path) -> None:
-    assert not environment.ready(folder)
+    assert not environment.is_ready(folder)
     make(FakeHost(modules=("venv", "ensurepip")), folder)
-    assert not environment.ready(folder), "no interpreter in it"
+    assert not environment.is_ready(folder), "no interpreter in it"
     (folder / "bin").mkdir()
     (folder / "bin" / "tox").touch()
     (folder / "bin" / "python").touch()
-    assert environment.ready(folder)
+    assert environment.is_ready(folder)
     (folder / "bootstrap.json").write_text('{"python": "3.1"}')
-    assert not environment.ready(folder), "made by another interpreter"
+    assert not environment.is_ready(folder), "made by another interpreter"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_pips_settings_are_given_to_uv_as_well() -> None:
             "freeze.index-url='https://not.for.installing'",
         ]
     )
-    assert uv_environment(config, {}) == {
+    assert make_uv_environment(config, {}) == {
         "UV_DEFAULT_INDEX": "https://user:secret@mirror.example/simple",
         "UV_INDEX": "https://a.example https://b.example",
         "SSL_CERT_FILE": "/etc/site.pem",
@@ -243,7 +243,7 @@ def test_pips_settings_are_given_to_uv_as_well() -> None:
 
 def test_what_the_user_set_for_uv_wins_and_nonsense_is_left_out() -> None:
     config = "global.index-url='https://pip.example'\nglobal.proxy=<nonsense>\nno equals sign"
-    assert uv_environment(config, {"UV_DEFAULT_INDEX": "https://uv.example"}) == {}
+    assert make_uv_environment(config, {"UV_DEFAULT_INDEX": "https://uv.example"}) == {}
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["tests", "extra"], ["-k", "x"]])

@@ -196,7 +196,7 @@ def test_the_help_of_the_platform_lists_its_profiles() -> None:
 
 def test_the_help_of_the_cluster_lists_its_kinds() -> None:
     # not made from them: the plugin has the help in every run of pytest, and loads no kind
-    assert OPTIONS["cluster"].help.endswith(f": {kinds.forms()}")
+    assert OPTIONS["cluster"].help.endswith(f": {kinds.list_forms()}")
 
 
 def test_every_default_is_what_its_text_means() -> None:

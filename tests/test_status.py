@@ -111,7 +111,7 @@ def test_an_environment_that_does_not_answer_is_still_listed(
 
 
 def test_a_foreign_cluster_has_no_permanent_address(state: Path) -> None:
-    assert not providers.of("context:site").owns_cluster
+    assert not providers.get_provider("context:site").owns_cluster
     leave(state, cluster="context:site")
     assert [line.split()[0] for line in call().stdout.splitlines()[1:]] == ["page", "credentials"]
 

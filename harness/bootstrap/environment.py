@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from harness.bootstrap.index import uv_environment
+from harness.bootstrap.index import make_uv_environment
 from harness.doctor import remedies
 from harness.errors import PlatformError
 
@@ -53,18 +53,18 @@ class Way:
     commands: tuple[tuple[str, ...], ...]
 
 
-def python_of(folder: Path) -> Path:
+def find_python(folder: Path) -> Path:
     """Return the interpreter inside a virtual environment."""
     return folder / "bin" / "python"
 
 
-def ready(folder: Path) -> bool:
+def is_ready(folder: Path) -> bool:
     """Return whether this interpreter has completed the environment for these requirements."""
     try:
         mark = json.loads((folder / _MARK).read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(mark == _state()) and python_of(folder).exists() and (folder / "bin" / "tox").exists()
+    return bool(mark == _state()) and find_python(folder).exists() and (folder / "bin" / "tox").exists()
 
 
 def _state() -> dict[str, str]:
@@ -80,7 +80,7 @@ def make(folder: Path, host: Machine, say: Callable[[str], None]) -> None:
     """
     say(f"making the private environment {folder}")
     tried: list[str] = []
-    if not any(_attempt(way, folder, host, tried) for way in ways(folder, host)):
+    if not any(_attempt(way, folder, host, tried) for way in list_ways(folder, host)):
         if not (host.root and host.apt):
             raise _no_way(host, tried)
         say("installing python3-venv (apt-get)")
@@ -91,10 +91,10 @@ def make(folder: Path, host: Machine, say: Callable[[str], None]) -> None:
     (folder / _MARK).write_text(json.dumps(_state()), "utf-8")
 
 
-def ways(folder: Path, host: Machine) -> list[Way]:
+def list_ways(folder: Path, host: Machine) -> list[Way]:
     """Return the ways that look possible, the plainest first."""
     target = str(folder)
-    python = str(python_of(folder))
+    python = str(find_python(folder))
     found = []
     if host.module("venv") and host.module("ensurepip"):
         found.append(_venv(folder))
@@ -134,7 +134,7 @@ def _attempt(way: Way, folder: Path, host: Machine, tried: list[str]) -> bool:
 
 
 def _install_tox(folder: Path, host: Machine, say: Callable[[str], None]) -> None:
-    pip = [str(python_of(folder)), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+    pip = [str(find_python(folder)), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     say("installing tox")
     if not host.run([*pip, TOX, TOX_UV]):
         return
@@ -207,15 +207,15 @@ class RealHost:
         return remedies.install_if_offered(package, say)
 
 
-def tox_environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def make_tox_environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of tox: pip's index settings also in the words that uv reads."""
     # an activated environment of the caller must not leak into those that tox makes
     kept = {name: value for name, value in environ.items() if name not in {"VIRTUAL_ENV", "PYTHONHOME", "PYTHONPATH"}}
     kept["PATH"] = os.pathsep.join([str(folder / "bin"), environ.get("PATH", os.defpath)])
-    return {**kept, **uv_environment(pip_configuration(str(python_of(folder)), environ), environ)}
+    return {**kept, **make_uv_environment(read_pip_configuration(str(find_python(folder)), environ), environ)}
 
 
-def pip_configuration(python: str, environ: Mapping[str, str]) -> str:
+def read_pip_configuration(python: str, environ: Mapping[str, str]) -> str:
     """Return the output of ``pip config list``: configuration files and ``PIP_*`` variables; '' if pip fails."""
     try:
         done = subprocess.run(

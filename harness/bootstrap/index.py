@@ -19,7 +19,7 @@ _NAMES = {
 }
 
 
-def uv_environment(pip_config: str, environ: Mapping[str, str]) -> dict[str, str]:
+def make_uv_environment(pip_config: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return variables for uv out of the lines of ``pip config list``.
 
     A variable that the user has set for uv wins. The values are not printed: an address may hold a password.

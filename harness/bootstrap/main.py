@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
         name, extra = parse(arguments)
         if name == "tests" and not extra:
             name = WHOLE
-        root = clone()
+        root = find_clone()
         folder = root / ".tox" / "bootstrap"
         _set_up()
         _prepare(folder)
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
             compiler.provide(_host(), _say, headers=compiler.has_headers())
         if browser.is_wanted(name, extra):
             browser.provide(_host(), _say)
-        environ = environment.tox_environment(folder, os.environ)
+        environ = environment.make_tox_environment(folder, os.environ)
     except HarnessError as error:
         print(f"bootstrap: {error}", file=sys.stderr)
         return error.exit_status
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         print("bootstrap: interrupted", file=sys.stderr)
         return 130
     _say(f"ready after {time.monotonic() - started:.1f} s; tox -e {name}")
-    return _run_tox(root, environment.python_of(folder), name, extra, environ)
+    return _run_tox(root, environment.find_python(folder), name, extra, environ)
 
 
 def _run_tox(root: Path, python: Path, name: str, extra: list[str], environ: Mapping[str, str]) -> int:
@@ -107,7 +107,7 @@ def parse(arguments: Sequence[str]) -> tuple[str, list[str]]:
     return words[0], extra
 
 
-def clone() -> Path:
+def find_clone() -> Path:
     """Return the folder of the clone that contains this package.
 
     Raises:
@@ -122,10 +122,10 @@ def clone() -> Path:
 
 
 def _prepare(folder: Path) -> None:
-    if environment.ready(folder):
+    if environment.is_ready(folder):
         return
     with locked(folder.with_suffix(".lock"), timeout_s=_LOCK_TIMEOUT_S, purpose="preparing tox"):
-        if environment.ready(folder):
+        if environment.is_ready(folder):
             return
         environment.make(folder, _host(), _say)
 

@@ -23,11 +23,11 @@ def rights(user: str, group: str) -> None:
     """Print the objects that an admin of the cluster applies once: `... | kubectl apply -f -`."""
     import yaml
 
-    from harness.cluster.context.rights import manifests
+    from harness.cluster.context.rights import make_manifests
 
     if user and group:
         raise UsageError("--user and --group exclude each other", fix="run the command once for each")
-    click.echo(yaml.safe_dump_all(manifests(user=user, group=group), sort_keys=False), nl=False)
+    click.echo(yaml.safe_dump_all(make_manifests(user=user, group=group), sort_keys=False), nl=False)
 
 
 @context.command()

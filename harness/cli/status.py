@@ -21,7 +21,7 @@ def status(settings: Settings, credentials: bool) -> None:
     """List the environments of this user, and the addresses of running ones."""
     from harness.cluster import ledger
 
-    entries = ledger.entries(settings.state)
+    entries = ledger.read_entries(settings.state)
     for entry in entries:
         click.echo(str(entry))
         if entry.kept and credentials:

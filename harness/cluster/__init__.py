@@ -48,11 +48,11 @@ def open_cluster(
     from harness.cluster import kinds, providers
     from harness.errors import UsageError
 
-    provider = providers.of(spec)
+    provider = providers.get_provider(spec)
     if settings.nodes > 1 and not provider.several_nodes:
         raise UsageError(
             f"nodes is {settings.nodes}, but the cluster {spec} has a fixed number of nodes",
-            fix=f"use {how_to_set('cluster', kinds.forms(lambda kind: kind.several_nodes))}",
+            fix=f"use {how_to_set('cluster', kinds.list_forms(lambda kind: kind.several_nodes))}",
         )
     adopted = provider.adopt(settings, environment_id) if reuse else None
     return adopted or provider.create(settings, environment_id, spec, images=images, on_progress=on_progress)

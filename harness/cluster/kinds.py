@@ -43,7 +43,7 @@ def find(spec: str) -> ClusterKind | None:
     return next((kind for kind in all_kinds() if kind.accepts(spec)), None)
 
 
-def forms(choose: Callable[[ClusterKind], bool] = lambda kind: True) -> str:
+def list_forms(choose: Callable[[ClusterKind], bool] = lambda kind: True) -> str:
     """Return the forms that name clusters of the chosen kinds: ``docker, kind or context:NAME``."""
     *first, last = [kind.form for kind in all_kinds() if choose(kind)]
     return f"{', '.join(first)} or {last}" if first else last

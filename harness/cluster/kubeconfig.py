@@ -24,7 +24,7 @@ class KubeconfigError(Exception):
     """The kubeconfig cannot be used; the message names the file and the problem."""
 
 
-def paths() -> list[Path]:
+def list_paths() -> list[Path]:
     """Return the files of the user's kubeconfig, as kubectl has them, also those that do not exist."""
     named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
     return named or [Path.home() / ".kube" / "config"]

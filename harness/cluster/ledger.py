@@ -61,7 +61,7 @@ class Entry:
     secrets: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
-        state = "kept" if self.kept else "in use" if alive(self) else "left behind"
+        state = "kept" if self.kept else "in use" if is_alive(self) else "left behind"
         return f"{self.id}  {self.cluster}  {state}  owner {self.owner}  since {self.started}"
 
 
@@ -70,7 +70,7 @@ def new_entry(environment_id: str, cluster: str, **fields: str) -> Entry:
     started = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     pid = os.getpid()
     owner = f"{pid}@{socket.gethostname()}"
-    return dataclasses.replace(Entry(environment_id, cluster, owner, started, _start_of(pid)), **fields)  # type: ignore[arg-type]
+    return dataclasses.replace(Entry(environment_id, cluster, owner, started, _read_start(pid)), **fields)  # type: ignore[arg-type]
 
 
 def record(state: Path, entry: Entry) -> None:
@@ -119,7 +119,7 @@ def update(state: Path, environment_id: str, **changes: Any) -> Entry:
 
 def find(state: Path, environment_id: str) -> Entry | None:
     """Return one entry, or ``None``."""
-    return next((entry for entry in entries(state) if entry.id == environment_id), None)
+    return next((entry for entry in read_entries(state) if entry.id == environment_id), None)
 
 
 def find_in(state: Path, environment_id: str) -> Entry | None:
@@ -135,7 +135,7 @@ def find_in(state: Path, environment_id: str) -> Entry | None:
         raise EngineError(f"the entry {environment_id} of the ledger in {state} cannot be read: {error}") from None
 
 
-def entries(state: Path) -> list[Entry]:
+def read_entries(state: Path) -> list[Entry]:
     """Return all environments of this user, oldest first; an entry that cannot be read is set aside."""
     found = []
     with ledger_file.transaction(state, _parse) as table:
@@ -147,9 +147,9 @@ def entries(state: Path) -> list[Entry]:
     return sorted(found, key=lambda entry: (entry.started, entry.id))
 
 
-def adoptable(state: Path, key: str) -> list[Entry]:
+def find_adoptable(state: Path, key: str) -> list[Entry]:
     """Return environments that were left running for adoption and were made from the same state, newest first."""
-    return [entry for entry in reversed(entries(state)) if entry.kept and entry.key == key]
+    return [entry for entry in reversed(read_entries(state)) if entry.kept and entry.key == key]
 
 
 def forget(state: Path, environment_id: str) -> None:
@@ -158,12 +158,12 @@ def forget(state: Path, environment_id: str) -> None:
         table.remove(environment_id)
 
 
-def alive(entry: Entry) -> bool:
-    """Return whether the owner of an environment still runs, see :func:`owner_lives`."""
-    return owner_lives(entry.owner, entry.owner_start)
+def is_alive(entry: Entry) -> bool:
+    """Return whether the owner of an environment still runs, see :func:`is_owner_alive`."""
+    return is_owner_alive(entry.owner, entry.owner_start)
 
 
-def owner_lives(owner: str, started: int = 0) -> bool:
+def is_owner_alive(owner: str, started: int = 0) -> bool:
     """Return whether a process still runs. One on another host (or in another container) counts as running.
 
     Args:
@@ -175,7 +175,7 @@ def owner_lives(owner: str, started: int = 0) -> bool:
         return False
     if host != socket.gethostname():
         return True
-    return _start_of(int(pid)) == started if started else _exists(int(pid))
+    return _read_start(int(pid)) == started if started else _exists(int(pid))
 
 
 def _format(entry: Entry) -> str:
@@ -226,7 +226,7 @@ def _exists(pid: int) -> bool:
     return pid > 0
 
 
-def _start_of(pid: int) -> int:
+def _read_start(pid: int) -> int:
     """Return when a process started, in ticks since the machine did; 0 when it does not run or that is not known."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")

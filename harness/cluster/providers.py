@@ -130,7 +130,7 @@ def find(spec: str) -> Provider | None:
     return kind if isinstance(kind, Provider) else None
 
 
-def of(spec: str) -> Provider:
+def get_provider(spec: str) -> Provider:
     """Return the provider of the cluster that a text names.
 
     Raises:
@@ -138,5 +138,5 @@ def of(spec: str) -> Provider:
     """
     provider = find(spec)
     if provider is None:
-        raise UsageError(f"unknown cluster {spec!r}", fix=f"use {kinds.forms()}")
+        raise UsageError(f"unknown cluster {spec!r}", fix=f"use {kinds.list_forms()}")
     return provider

@@ -51,7 +51,7 @@ def find_addresses(settings: Settings, entry: Entry) -> list[ServiceAddress]:
     Raises:
         PlatformError: it does not work any more.
     """
-    provider = providers.of(entry.cluster)
+    provider = providers.get_provider(entry.cluster)
     if not provider.owns_cluster:
         return []
     cluster = provider.adopt(dataclasses.replace(settings, start_timeout=_PATIENCE_S), entry.id)

@@ -75,7 +75,7 @@ class Environment:
         self.profile = profile
         self.credentials = credentials
         self.adopted = adopted
-        self.provider = providers.of(settings.cluster)
+        self.provider = providers.get_provider(settings.cluster)
         # a registry of the user's has the user's own login
         pull, push = (credentials.pull, credentials.push) if self.provider.owns_registry else (None, None)
         self.platform_registry = PlatformRegistry(cluster, name=settings.platform_registry, pull=pull, push=push)
@@ -160,7 +160,7 @@ class Environment:
 
         on_progress = make_redacting(on_progress)
         profile = profiles.load(settings.platform)
-        provider = providers.of(settings.cluster)
+        provider = providers.get_provider(settings.cluster)
         wanted = [*platform_chart.IMAGES, operator_images.IMAGE]
         if not provider.owns_registry:
             wanted.remove("registry")
@@ -196,7 +196,7 @@ class Environment:
                 f"the environment {entry.id} was left running by another version of kaapana-harness",
                 fix="`kaapana-harness down` ends it",
             ) from None
-        cluster = providers.of(entry.cluster).adopt(settings, entry.id)
+        cluster = providers.get_provider(entry.cluster).adopt(settings, entry.id)
         if cluster is None:
             raise PlatformError(
                 f"the environment {entry.id} does not work any more", fix="`kaapana-harness prune` removes it"
@@ -244,7 +244,7 @@ class Environment:
                 profile,
                 credentials,
                 tags,
-                kind=providers.of(settings.cluster),
+                kind=providers.get_provider(settings.cluster),
                 registry=settings.platform_registry,
                 version=settings.platform_version,
                 gpu=settings.gpu,
@@ -272,7 +272,7 @@ class Environment:
     def _adopt(cls, settings: Settings, profile: Profile, key: str, say: OnProgress) -> Environment | None:
         from harness.cluster import open_cluster
 
-        for entry in ledger.adoptable(settings.state, key):
+        for entry in ledger.find_adoptable(settings.state, key):
             try:
                 cluster = open_cluster(settings.cluster, settings, environment_id=entry.id, reuse=True)
                 environment = cls(cluster, settings, profile, Credentials.from_mapping(entry.secrets), adopted=True)

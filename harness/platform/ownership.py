@@ -18,7 +18,7 @@ _LOG = logging.getLogger("harness.ownership")
 
 def down(state: Path) -> list[str]:
     """End the environments that were left running; their ids."""
-    kept = [entry for entry in ledger.entries(state) if entry.kept]
+    kept = [entry for entry in ledger.read_entries(state) if entry.kept]
     for entry in kept:
         _remove(state, entry)
     return [entry.id for entry in kept]
@@ -27,9 +27,9 @@ def down(state: Path) -> list[str]:
 def tidy(state: Path) -> list[str]:
     """Remove leftovers of this user's environments whose owner died; return their ids."""
     removed = []
-    for entry in ledger.entries(state):
+    for entry in ledger.read_entries(state):
         # failures stay in the ledger for another attempt; a new environment does not need them removed
-        if not entry.kept and not ledger.alive(entry) and _try(entry.id, _remove, state, entry):
+        if not entry.kept and not ledger.is_alive(entry) and _try(entry.id, _remove, state, entry):
             removed.append(entry.id)
     return removed
 
@@ -44,7 +44,7 @@ def prune(state: Path) -> list[str]:
         EngineError: the engine cannot be asked.
     """
     removed = tidy(state)
-    for entry in ledger.entries(state):
+    for entry in ledger.read_entries(state):
         if entry.kept and not _is_working(state, entry) and _try(entry.id, _remove, state, entry):
             removed.append(entry.id)
     return removed + _prune_orphans(state)
@@ -54,7 +54,7 @@ def _prune_orphans(state: Path) -> list[str]:
     """Remove ownerless environments that are in no ledger of this user."""
     # what several kinds find is of the last one: it looks closer
     found = {one.id: one for provider in providers.all_providers() for one in provider.find(state)}
-    known = {entry.id for entry in ledger.entries(state)}
+    known = {entry.id for entry in ledger.read_entries(state)}
     orphans = (one for one in found.values() if one.id not in known and not one.in_use())
     return [one.id for one in orphans if _try(one.id, one.remove)]
 

@@ -15,7 +15,7 @@ def choose(state: Path, environment_id: str | None = None) -> ledger.Entry:
         UsageError: there is no such environment, it is not one that was left running, or one of several must be named.
         PlatformError: none was left running.
     """
-    entries = ledger.entries(state)
+    entries = ledger.read_entries(state)
     listed = "\n".join(map(str, entries)) or "no environment"
     kept = [entry for entry in entries if entry.kept]
     if environment_id is not None:

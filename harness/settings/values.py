@@ -73,7 +73,7 @@ def cluster(text: str) -> str:
 
     if kinds.find(text):
         return text
-    raise ValueError(f"expected {kinds.forms()}")
+    raise ValueError(f"expected {kinds.list_forms()}")
 
 
 def platform(text: str) -> str:

@@ -148,7 +148,7 @@ def test_an_unexpected_error_ends_in_one_line_and_a_crash_report_without_secrets
     def break_down(*_: object) -> None:
         raise LookupError("password=hunter2 at https://me:hunter3@host/ token: eyJhbGciOiJub25lIn0.eyJhIjoiYiJ9.x")
 
-    monkeypatch.setattr("harness.cluster.ledger.entries", break_down)
+    monkeypatch.setattr("harness.cluster.ledger.read_entries", break_down)
     monkeypatch.setattr(sys, "argv", ["kaapana-harness", "--password", "hunter4"])
     result = CliRunner().invoke(cli, ["status"])
     assert result.exit_code == 2

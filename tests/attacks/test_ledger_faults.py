@@ -137,7 +137,7 @@ def test_an_entry_that_is_forgotten_while_others_change_it_stays_forgotten(
         _send(second, f"forget e{number}")
         _wait(first)
         _wait(second)
-    assert ledger.entries(Settings().state) == []
+    assert ledger.read_entries(Settings().state) == []
 
 
 def test_threads_of_one_process_lose_no_update(state: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_whole_entries_and_no_file_
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
-    found = {entry.id: entry for entry in ledger.entries(Settings().state)}
+    found = {entry.id: entry for entry in ledger.read_entries(Settings().state)}
     assert found.pop("other").secrets == {"password": SECRET}
     for entry in found.values():
         assert entry.id == "victim"
@@ -202,7 +202,7 @@ def test_a_change_that_was_not_completed_is_rolled_back(state: Path) -> None:
     assert process.returncode == -signal.SIGKILL
     # the pages that were changed are in the file already, and the journal has what they were
     assert "ledger.sqlite-journal" in _names(state)
-    assert [entry.id for entry in ledger.entries(Settings().state)] == ["mine"]
+    assert [entry.id for entry in ledger.read_entries(Settings().state)] == ["mine"]
     assert _names(state) == {"ledger.sqlite", "ledger.lock"}
     assert b"k1lled-" not in (state / "ledger.sqlite").read_bytes()
 
@@ -210,7 +210,7 @@ def test_a_change_that_was_not_completed_is_rolled_back(state: Path) -> None:
 def test_an_incomplete_journal_of_a_killed_writer_is_removed_by_the_next_command(state: Path) -> None:
     ledger.record(Settings().state, _entry("mine"))
     (state / "ledger.sqlite-journal").write_bytes(bytes(512) + SECRET.encode() * 40)
-    assert [entry.id for entry in ledger.entries(Settings().state)] == ["mine"]
+    assert [entry.id for entry in ledger.read_entries(Settings().state)] == ["mine"]
     assert _names(state) == {"ledger.sqlite", "ledger.lock"}
 
 
@@ -228,7 +228,7 @@ def test_the_ledger_becomes_private_again_after_its_mode_was_changed(state: Path
     path = state / "ledger.sqlite"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.chmod(0o644)
-    ledger.entries(Settings().state)
+    ledger.read_entries(Settings().state)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -238,17 +238,17 @@ def test_the_files_of_an_older_version_are_taken_over_once_and_removed(state: Pa
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
     (state / "environments" / f"second.{ended.pid}.partial").write_text(SECRET)
-    assert {entry.id for entry in ledger.entries(Settings().state)} == {"first", "second"}
+    assert {entry.id for entry in ledger.read_entries(Settings().state)} == {"first", "second"}
     assert not (state / "environments").exists()
     ledger.forget(Settings().state, "first")
-    assert [entry.id for entry in ledger.entries(Settings().state)] == ["second"]
+    assert [entry.id for entry in ledger.read_entries(Settings().state)] == ["second"]
     assert _names(state) == {"ledger.sqlite", "ledger.lock"}
 
 
 def test_what_an_older_version_is_just_writing_is_left_to_it(state: Path) -> None:
     partial = _old(state, "first").with_name(f"first.{os.getpid()}.partial")
     partial.write_text("{")
-    assert [entry.id for entry in ledger.entries(Settings().state)] == ["first"]
+    assert [entry.id for entry in ledger.read_entries(Settings().state)] == ["first"]
     assert partial.exists()
 
 
@@ -323,7 +323,7 @@ def test_what_is_not_a_ledger_is_set_aside_by_name_and_all_verbs_go_on(
     before = os.lstat(path).st_ino
     _verbs_go_on()
     ledger.record(Settings().state, _entry("new"))
-    assert [entry.id for entry in ledger.entries(Settings().state)] == ["new"]
+    assert [entry.id for entry in ledger.read_entries(Settings().state)] == ["new"]
     [aside] = [item for item in _set_aside(state) if item.suffix == ".sqlite"]
     assert os.lstat(aside).st_ino == before
     assert aside.name in caplog.text
@@ -336,7 +336,7 @@ def test_an_entry_of_an_older_version_that_is_broken_is_set_aside_by_name_and_th
     _old(state, "good")
     _old(state, "x", text)
     _verbs_go_on()
-    assert [entry.id for entry in ledger.entries(Settings().state)] == ["good"]
+    assert [entry.id for entry in ledger.read_entries(Settings().state)] == ["good"]
     [aside] = _set_aside(state)
     assert "set-aside-x" in aside.name
     assert aside.read_text() == text
@@ -346,7 +346,7 @@ def test_folders_and_devices_among_the_files_of_an_older_version_are_set_aside(s
     _old(state, "good")
     (state / "environments" / "folder.json").mkdir()
     os.mkfifo(state / "environments" / "fifo.json")
-    assert [entry.id for entry in ledger.entries(Settings().state)] == ["good"]
+    assert [entry.id for entry in ledger.read_entries(Settings().state)] == ["good"]
     assert len(_set_aside(state)) == 2
 
 
@@ -357,7 +357,7 @@ def test_one_broken_entry_of_the_ledger_is_set_aside_and_the_others_stay(state: 
     connection.execute("UPDATE environments SET entry = '' WHERE id = 'bad'")
     connection.commit()
     connection.close()
-    assert [entry.id for entry in ledger.entries(Settings().state)] == ["good"]
+    assert [entry.id for entry in ledger.read_entries(Settings().state)] == ["good"]
     [aside] = _set_aside(state)
     assert "bad" in aside.name
     with pytest.raises(KeyError):
@@ -374,10 +374,10 @@ def test_a_ledger_that_was_cut_or_overwritten_never_stops_the_next_command(state
         at = chance.randrange(len(whole))
         damaged = whole[:at] if number % 2 else whole[:at] + chance.randbytes(64) + whole[at + 64 :]
         path.write_bytes(damaged)
-        kept = {entry.id for entry in ledger.entries(Settings().state)}
+        kept = {entry.id for entry in ledger.read_entries(Settings().state)}
         assert kept <= {f"e{number}" for number in range(20)}
         ledger.record(Settings().state, _entry("next"))
-        assert "next" in {entry.id for entry in ledger.entries(Settings().state)}
+        assert "next" in {entry.id for entry in ledger.read_entries(Settings().state)}
         if kept != {f"e{number}" for number in range(20)} and at:
             assert _set_aside(state), f"what was cut at {at} has gone"
         for aside in _set_aside(state):
@@ -402,9 +402,9 @@ def test_no_content_of_an_older_version_s_file_stops_the_next_command(
 ) -> None:
     path = _old(state, "x", "")
     path.write_bytes(document if isinstance(document, bytes) else json.dumps(document).encode())
-    for entry in ledger.entries(Settings().state):
+    for entry in ledger.read_entries(Settings().state):
         assert str(entry)
-        ledger.alive(entry)
+        ledger.is_alive(entry)
         ledger.forget(Settings().state, entry.id)
     assert not path.exists()
 
@@ -415,5 +415,5 @@ def test_a_folder_that_cannot_be_used_is_named_with_the_setting_that_chooses_ano
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path))
     (tmp_path / "ledger.lock").mkdir()
     with pytest.raises(PlatformError, match="cannot be used") as caught:
-        ledger.entries(Settings().state)
+        ledger.read_entries(Settings().state)
     assert "KAAPANA_HARNESS_STATE_DIR" in caught.value.fix

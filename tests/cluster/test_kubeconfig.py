@@ -176,7 +176,7 @@ def test_the_variable_names_files_and_without_it_there_is_one_in_the_home_folder
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'a'}::{tmp_path / 'b'}")
-    assert kubeconfig.paths() == [tmp_path / "a", tmp_path / "b"]
+    assert kubeconfig.list_paths() == [tmp_path / "a", tmp_path / "b"]
     for nothing in ("", ":"):
         monkeypatch.setenv("KUBECONFIG", nothing)
-        assert kubeconfig.paths() == [tmp_path / ".kube/config"]
+        assert kubeconfig.list_paths() == [tmp_path / ".kube/config"]

@@ -155,9 +155,9 @@ def test_a_kept_environment_outlives_its_owner_and_is_adopted(
     first.close(keep=True)
     # longer than a control plane waits for an owner that has gone
     time.sleep(3)
-    entries = ledger.adoptable(settings.state, "settings-1")
+    entries = ledger.find_adoptable(settings.state, "settings-1")
     assert [(entry.id, entry.secrets) for entry in entries] == [(environment_id, {"word": "geheim"})]
-    assert ledger.adoptable(settings.state, "settings-2") == []
+    assert ledger.find_adoptable(settings.state, "settings-2") == []
     assert environment_id not in ownership.prune(settings.state)
     second = open_cluster("docker", settings, environment_id=environment_id, reuse=True)
     assert second.api.get("ConfigMap", "default", "words")["data"] == {"a": "b"}
@@ -194,7 +194,7 @@ def test_the_ledger_is_for_the_user_only_and_empty_after_an_orderly_end(
     entry = ledger.find(settings.state, environment_id)
     assert entry is not None
     assert entry.owner == f"{os.getpid()}@{socket.gethostname()}"
-    assert ledger.alive(entry)
+    assert ledger.is_alive(entry)
     assert "in use" in str(entry)
     cluster.close()
     cluster.close()

@@ -23,7 +23,7 @@ class Compiler:
     def _ensure(self, program: programs.Program, *_: object) -> str:
         assert program == programs.KIND
         self.compiled += 1
-        return programs.tag_of(program)
+        return programs.make_tag(program)
 
     def _client(self) -> Compiler:
         return self
@@ -64,7 +64,7 @@ def test_a_kind_on_path_that_is_too_old_or_something_else_is_not(compiler: Compi
 def test_the_compiled_kind_runs_and_is_kept_for_the_next_time(compiler: Compiler, tmp_path: Path) -> None:
     settings = Settings(cache_dir=tmp_path / "cache")
     path = command.ensure(settings)
-    assert command.version_of(path) == (0, 30, 0)
+    assert command.read_version(path) == (0, 30, 0)
     assert command.ensure(settings) == path
     assert compiler.compiled == 1
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]

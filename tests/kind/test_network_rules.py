@@ -26,7 +26,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     except EngineError as error:
         pytest.skip(error.cause)
     with api:
-        tag = programs.tag_of(programs.NETWORK)
+        tag = programs.make_tag(programs.NETWORK)
         if engine.find_image(api, tag) is None:
             pytest.skip("the network of the nodes is not compiled: kaapana-harness images kind-node")
         path = tmp_path_factory.mktemp("bin") / "network"

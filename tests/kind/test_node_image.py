@@ -100,7 +100,7 @@ def test_it_is_built_from_packages_where_nothing_can_be_pulled(bench: Bench) -> 
     tag = bench.ensure()
     assert bench.done[0].startswith("pull ")
     assert bench.done[-1] == "preload"
-    assert tag == build.built_tag("kaapana-harness/rootfs:base")
+    assert tag == build.make_tag("kaapana-harness/rootfs:base")
     # the parts are in the node; what is expensive to make stays
     left = {name.partition(":")[0] for name in bench.images}
     programs_left = {program.repository for program in programs.OF_THE_NODE}
@@ -161,21 +161,21 @@ def test_a_list_without_an_image_of_the_node_is_named(bench: Bench, monkeypatch:
 
 @pytest.mark.parametrize("program", programs.OF_THE_NODE, ids=lambda program: program.name)
 def test_a_program_is_compiled_again_for_another_version_and_for_nothing_else(program: programs.Program) -> None:
-    assert programs.tag_of(program) == programs.tag_of(dataclasses.replace(program, minutes=99))
-    assert programs.tag_of(program) != programs.tag_of(dataclasses.replace(program, version="v0"))
-    assert {"Dockerfile", "build.bash", "source/build.sh"} <= set(programs.context(program).entries)
+    assert programs.make_tag(program) == programs.make_tag(dataclasses.replace(program, minutes=99))
+    assert programs.make_tag(program) != programs.make_tag(dataclasses.replace(program, version="v0"))
+    assert {"Dockerfile", "build.bash", "source/build.sh"} <= set(programs.make_context(program).entries)
 
 
 def test_kind_is_compiled_for_the_host_and_the_rest_for_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = {program: programs.tag_of(program) for program in programs.OF_THE_NODE}
+    before = {program: programs.make_tag(program) for program in programs.OF_THE_NODE}
     monkeypatch.setattr(programs.platform, "machine", lambda: "riscv64")
-    changed = [program for program, tag in before.items() if programs.tag_of(program) != tag]
+    changed = [program for program, tag in before.items() if programs.make_tag(program) != tag]
     assert changed == [programs.KIND]
 
 
 def test_every_file_that_a_build_copies_is_sent_with_it() -> None:
-    contexts = [system.system_context(), *(system.part_context(part) for part in system.PARTS)]
-    contexts += [programs.context(program) for program in programs.OF_THE_NODE]
+    contexts = [system.make_system_context(), *(system.make_part_context(part) for part in system.PARTS)]
+    contexts += [programs.make_context(program) for program in programs.OF_THE_NODE]
     for context in contexts:
         for line in context.entries["Dockerfile"].read().decode().splitlines():
             if line.startswith("COPY ") and "--from" not in line:

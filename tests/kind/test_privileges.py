@@ -63,7 +63,7 @@ def test_the_runtime_is_asked_for_only_where_it_is_needed_and_known(
     machine: Machine, facts: SimpleNamespace, engine: Engine, expected: str
 ) -> None:
     machine(facts, engine)
-    assert privileges.runtime(engine) == expected  # type: ignore[arg-type]
+    assert privileges.find_runtime(engine) == expected  # type: ignore[arg-type]
 
 
 def test_the_runtimes_program_is_put_back_where_the_state_folder_was_deleted(
@@ -72,11 +72,11 @@ def test_the_runtimes_program_is_put_back_where_the_state_folder_was_deleted(
     program = tmp_path / "state" / "oci-runtime"
     engine = Engine(RUNTIME, path=program)
     machine(WITHHELD, engine)
-    assert privileges.runtime(engine) == RUNTIME  # type: ignore[arg-type]
+    assert privileges.find_runtime(engine) == RUNTIME  # type: ignore[arg-type]
     assert os.access(program, os.X_OK)
     # another owner's file is left alone
     elsewhere = Engine(RUNTIME, path=tmp_path / "elsewhere" / "oci-runtime")
-    assert privileges.runtime(elsewhere) == RUNTIME  # type: ignore[arg-type]
+    assert privileges.find_runtime(elsewhere) == RUNTIME  # type: ignore[arg-type]
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -89,7 +89,7 @@ def test_kind_gets_a_docker_that_adds_the_runtime_to_run_and_changes_nothing_els
     fake_docker: Path, machine: Machine
 ) -> None:
     machine(WITHHELD, Engine(RUNTIME))
-    environ = {**os.environ, **command.environment(Settings().state)}
+    environ = {**os.environ, **command.make_environment(Settings().state)}
 
     def called(*arguments: str) -> list[str]:
         done = subprocess.run(["docker", *arguments], env=environ, capture_output=True, text=True, check=True)
@@ -114,5 +114,5 @@ def test_a_missing_docker_program_is_named_with_the_way_to_get_it(
 
 
 def test_the_advice_for_an_engine_without_the_runtime_is_to_start_it_again() -> None:
-    assert "doctor --fix" in privileges.advice(Engine())  # type: ignore[arg-type]
-    assert "doctor --fix" not in privileges.advice(Engine(RUNTIME))  # type: ignore[arg-type]
+    assert "doctor --fix" in privileges.advise(Engine())  # type: ignore[arg-type]
+    assert "doctor --fix" not in privileges.advise(Engine(RUNTIME))  # type: ignore[arg-type]

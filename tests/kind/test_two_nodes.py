@@ -118,7 +118,7 @@ def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     config.write_text(_CONFIG)
     environ = {
         **os.environ,
-        **command.environment(settings.state),
+        **command.make_environment(settings.state),
         "KUBECONFIG": str(folder / "kubeconfig"),
         "KIND_EXPERIMENTAL_DOCKER_NETWORK": name,
     }

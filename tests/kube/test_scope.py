@@ -184,8 +184,8 @@ def test_another_user_has_neither_the_token_nor_the_certificate_of_the_first() -
 def host(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> ContextTransport:
     """What the host sends; the cluster grants every right at the second look."""
     looks = iter([False])
-    monkeypatch.setattr(preflight, "user_of", lambda _: "me")
-    monkeypatch.setattr(preflight, "may", lambda *_: next(looks, True))
+    monkeypatch.setattr(preflight, "find_user", lambda _: "me")
+    monkeypatch.setattr(preflight, "is_allowed", lambda *_: next(looks, True))
     config = {"auths": {"registry.site": {"auth": "x"}}}
     return ContextTransport(cluster, "1a2b", annotations={"owner": "1@host"}, pull_config=config)
 

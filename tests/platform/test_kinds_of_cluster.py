@@ -139,10 +139,10 @@ def test_an_environment_whose_owner_died_is_removed_by_its_kind(cloud: Cloud, se
     _record(settings, "kept", kept=True)
     assert ownership.tidy(settings.state) == ["dead"]
     assert cloud.removed == ["dead"]
-    assert [entry.id for entry in ledger.entries(settings.state)] == ["kept"]
+    assert [entry.id for entry in ledger.read_entries(settings.state)] == ["kept"]
     assert ownership.down(settings.state) == ["kept"]
     assert cloud.removed == ["dead", "kept"]
-    assert ledger.entries(settings.state) == []
+    assert ledger.read_entries(settings.state) == []
 
 
 def test_kept_environments_are_pruned_when_their_kind_does_not_find_them_alive(
@@ -152,7 +152,7 @@ def test_kept_environments_are_pruned_when_their_kind_does_not_find_them_alive(
     for name in ("alive", "ended"):
         _record(settings, name, kept=True)
     assert ownership.prune(settings.state) == ["ended"]
-    assert [entry.id for entry in ledger.entries(settings.state)] == ["alive"]
+    assert [entry.id for entry in ledger.read_entries(settings.state)] == ["alive"]
 
 
 def test_parts_without_an_owner_are_pruned(cloud: Cloud, settings: Settings) -> None:
@@ -191,7 +191,7 @@ def test_an_entry_of_a_kind_that_is_not_known_is_removed_from_the_engine_by_its_
     _record(settings, "dead")
     assert ownership.tidy(settings.state) == ["dead"]
     assert removed == ["dead"]
-    assert ledger.entries(settings.state) == []
+    assert ledger.read_entries(settings.state) == []
 
 
 def test_images_stay_that_an_environment_of_the_kind_needs(
@@ -226,7 +226,7 @@ def test_the_platforms_chart_has_what_the_kind_leaves_to_the_environment(cloud: 
         rendered = helm.find().render(platform_chart.CHART, values, release="p", namespace="admin")
         return {f"{entry['kind']}/{entry['metadata']['name']}" for entry in arrange(rendered).objects}
 
-    own, shared = objects_on(providers.of("docker")), objects_on(cloud)
+    own, shared = objects_on(providers.get_provider("docker")), objects_on(cloud)
     assert shared < own
     left_out = {name.partition("/")[0] for name in own - shared}
     assert {"PriorityClass", "ClusterRoleBinding"} <= left_out

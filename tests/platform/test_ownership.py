@@ -48,13 +48,13 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def dead_owner() -> Entry:
     """An entry of a process that has ended."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        started = ledger._start_of(process.pid)
+        started = ledger._read_start(process.pid)
     assert started
     return Entry("dead", "docker", f"{process.pid}@{socket.gethostname()}", "2026-01-01T00:00:00+00:00", started)
 
 
 def ids(settings: Settings) -> list[str]:
-    return [entry.id for entry in ledger.entries(settings.state)]
+    return [entry.id for entry in ledger.read_entries(settings.state)]
 
 
 def test_a_failed_start_is_removed_from_cluster_and_ledger(settings: Settings) -> None:
@@ -197,7 +197,7 @@ def test_a_failed_removal_of_unrecorded_parts_does_not_stop_the_others(
         module, "find", lambda _: {name: found(name, owner=dead_owner.owner) for name in ("stuck", "other")}
     )
     monkeypatch.setattr(module, "remove", remove)
-    monkeypatch.setattr(ledger, "owner_lives", lambda *_: False)
+    monkeypatch.setattr(ledger, "is_owner_alive", lambda *_: False)
     assert ownership.prune(settings.state) == ["other"]
     assert removed == ["other"]
     assert "of environment stuck: the engine does not remove network 1" in caplog.text

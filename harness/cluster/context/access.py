@@ -14,7 +14,7 @@ SPEC = "context:"
 """What a setting ``cluster`` begins with that names a context."""
 
 
-def context_of(spec: str) -> str:
+def parse_context(spec: str) -> str:
     """Return the name of the context in ``context:NAME``."""
     return spec.removeprefix(SPEC)
 
@@ -25,7 +25,7 @@ def find(context: str) -> tuple[ClusterAccess, Path]:
     Raises:
         UsageError: there is no kubeconfig, no such context, or one that cannot be used; what there is is named.
     """
-    paths = kubeconfig.paths()
+    paths = kubeconfig.list_paths()
     found = [path for path in paths if path.is_file()]
     if not found:
         raise UsageError(
@@ -46,7 +46,7 @@ def find(context: str) -> tuple[ClusterAccess, Path]:
     )
 
 
-def at(path: str, context: str) -> ClusterAccess:
+def load_context(path: str, context: str) -> ClusterAccess:
     """Return the context in the file that it was found in before.
 
     Raises:

@@ -101,7 +101,7 @@ class ContextCluster:
             UsageError: there is no such context.
             PlatformError: the cluster lacks something; the environment was removed.
         """
-        context = contexts.context_of(spec)
+        context = contexts.parse_context(spec)
         access, path = contexts.find(context)
         preflight.require(
             KubeApi.from_access(access),
@@ -132,11 +132,11 @@ class ContextCluster:
         if entry is None or not entry.kept or not settings.context_registry:
             return None
         try:
-            access = contexts.at(entry.kubeconfig, contexts.context_of(entry.cluster))
+            access = contexts.load_context(entry.kubeconfig, contexts.parse_context(entry.cluster))
             KubeApi.from_access(access).request("GET", "/version", timeout_s=10)
         except (KubeconfigError, ApiError):
             return None
-        if not leftovers.answers(entry):
+        if not leftovers.is_reachable(entry):
             return None
         return cls(connect(), entry, access, settings=settings, adopted=True)
 
@@ -201,13 +201,13 @@ class ContextCluster:
     def shell(self, namespace: str, pod: str) -> str:
         """See :class:`harness.cluster.base.Cluster`."""
         physical = scope_names.cluster_namespace(self._transport.prefix, namespace)
-        context = contexts.context_of(self.name)
+        context = contexts.parse_context(self.name)
         return f"kubectl --context {context} exec -it -n {physical} {pod} -- sh"
 
     def trouble(self) -> str:
         """See :class:`harness.cluster.base.Cluster`; nodes that are not ready are others' concern, too."""
         try:
-            found = leftovers.namespaces(self._transport.raw, self.environment_id)
+            found = leftovers.list_namespaces(self._transport.raw, self.environment_id)
         except ApiError as error:
             return f"the API server of {self.name} does not answer: {error}"
         gone = [entry["metadata"]["name"] for entry in found if entry["metadata"].get("deletionTimestamp")]

@@ -19,12 +19,12 @@ _TIMEOUT_S = 300.0
 _POLL_S = 0.3
 
 
-def namespaces(api: KubeApi, environment_id: str) -> list[Manifest]:
+def list_namespaces(api: KubeApi, environment_id: str) -> list[Manifest]:
     """Return the environment's namespaces on the cluster."""
     return api.list("Namespace", labels={LABEL_ENVIRONMENT: environment_id})
 
 
-def volumes(api: KubeApi, environment_id: str) -> list[str]:
+def list_volumes(api: KubeApi, environment_id: str) -> list[str]:
     """Return the names of the volumes that the cluster made for the environment's claims and removes with them."""
     prefix = scope_names.prefix_of(environment_id)
     return [
@@ -51,7 +51,7 @@ def remove(api: KubeApi, environment_id: str, *, timeout_s: float = _TIMEOUT_S) 
     polling = Polling(timeout_s=timeout_s, pause_s=_POLL_S)
     try:
         asked: set[str] = set()
-        while left := namespaces(api, environment_id):
+        while left := list_namespaces(api, environment_id):
             for namespace in left:
                 name = namespace["metadata"]["name"]
                 if name not in asked:
@@ -63,7 +63,7 @@ def remove(api: KubeApi, environment_id: str, *, timeout_s: float = _TIMEOUT_S) 
                     last_seen="\n".join(_reason(namespace) for namespace in left),
                     fix="`kaapana-harness prune` tries again; a finalizer that never ends is a matter for an admin",
                 )
-        while asked and (held := volumes(api, environment_id)):
+        while asked and (held := list_volumes(api, environment_id)):
             if not polling.again():
                 raise NotRemovedError(
                     f"volumes of environment {environment_id} were not removed within {timeout_s:g} s",
@@ -88,19 +88,19 @@ def remove_entry(entry: Entry) -> None:
     remove(_api(entry), entry.id)
 
 
-def answers(entry: Entry) -> bool:
+def is_reachable(entry: Entry) -> bool:
     """Return whether the environment of an entry is there; a cluster that does not answer may come back."""
     try:
-        found = namespaces(_api(entry), entry.id)
+        found = list_namespaces(_api(entry), entry.id)
     except (ApiError, NotRemovedError):
         return True
     return any((namespace.get("status") or {}).get("phase") == "Active" for namespace in found)
 
 
 def _api(entry: Entry) -> KubeApi:
-    context = access.context_of(entry.cluster)
+    context = access.parse_context(entry.cluster)
     try:
-        return KubeApi.from_access(access.at(entry.kubeconfig, context))
+        return KubeApi.from_access(access.load_context(entry.kubeconfig, context))
     except KubeconfigError as error:
         raise NotRemovedError(
             f"environment {entry.id} is on a cluster that this process cannot reach any more",

@@ -86,14 +86,14 @@ def require(api: KubeApi, context: str, *, registry: str, storage_class: str) ->
         )
 
 
-def user_of(api: KubeApi) -> str:
+def find_user(api: KubeApi) -> str:
     """Return this process's user name on the cluster."""
     body = _review("SelfSubjectReview")
     answer = api.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=body)
     return str(answer["status"]["userInfo"]["username"])
 
 
-def may(api: KubeApi, right: rights.Right, namespace: str = "") -> bool:
+def is_allowed(api: KubeApi, right: rights.Right, namespace: str = "") -> bool:
     """Return whether this process has a right, in a namespace or in all."""
     resource, _, subresource = right.resource.partition("/")
     attributes = {"verb": right.verb, "group": right.group, "resource": resource, "subresource": subresource}
@@ -117,7 +117,7 @@ def _version(answer: Manifest) -> Iterable[Obstacle]:
 def _rights(api: KubeApi) -> Iterable[Obstacle]:
     wanted = [right for rule in rights.IN_CLUSTER for right in rule.rights()]
     with ThreadPoolExecutor(8) as pool:
-        allowed = list(pool.map(lambda right: may(api, right), wanted))
+        allowed = list(pool.map(lambda right: is_allowed(api, right), wanted))
     missing = [str(right) for right, given in zip(wanted, allowed, strict=True) if not given]
     if missing:
         yield Obstacle(f"rights in the cluster: {', '.join(missing)}", _RIGHTS_FIX)

@@ -29,7 +29,7 @@ class ContextProvider(Provider):
 
     def accepts(self, spec: str) -> bool:
         """Return whether a context is named; whether there is one is found out when it is used."""
-        return spec.startswith(access.SPEC) and bool(access.context_of(spec))
+        return spec.startswith(access.SPEC) and bool(access.parse_context(spec))
 
     def create(
         self,
@@ -55,7 +55,7 @@ class ContextProvider(Provider):
         """Return whether its namespaces are there; a cluster that does not answer may come back."""
         from harness.cluster.context import leftovers
 
-        return leftovers.answers(entry)
+        return leftovers.is_reachable(entry)
 
     def remove(self, state: Path, entry: ledger.Entry) -> None:
         """Remove its namespaces."""

@@ -106,7 +106,7 @@ def find_lacking(rules: Sequence[Manifest]) -> list[Right]:
     return [right for rule in IN_NAMESPACE for right in rule.rights() if not is_granted(right)]
 
 
-def binding(namespace: str, user: str, account: Manifest) -> Manifest:
+def make_binding(namespace: str, user: str, account: Manifest) -> Manifest:
     """Return the binding by which the harness and the platform's account may work in a namespace of an environment.
 
     Args:
@@ -123,7 +123,7 @@ def binding(namespace: str, user: str, account: Manifest) -> Manifest:
     }
 
 
-def manifests(*, user: str = "", group: str = "") -> list[Manifest]:
+def make_manifests(*, user: str = "", group: str = "") -> list[Manifest]:
     """Return the objects that an admin of the cluster applies once.
 
     Args:

@@ -100,13 +100,13 @@ class ContextTransport(ScopedTransport):
 
     def _admit(self, namespace: str) -> None:
         """Bind the role of namespaces, and wait until that has become known."""
-        self._user = self._user or preflight.user_of(self.raw)
+        self._user = self._user or preflight.find_user(self.raw)
         account = {"kind": "ServiceAccount", "name": _ACCOUNT, "namespace": SERVICES_NAMESPACE}
-        self._own.apply(rights.binding(namespace, self._user, account))
+        self._own.apply(rights.make_binding(namespace, self._user, account))
         wanted, where = rights.Right("create", "", "pods"), scope_names.cluster_namespace(self.prefix, namespace)
         # authorizers learn about a binding a moment after it exists, without any signal
         polling = Polling(timeout_s=_RIGHTS_S, pause_s=_POLL_S)
-        while not preflight.may(self.raw, wanted, where):
+        while not preflight.is_allowed(self.raw, wanted, where):
             if not polling.again():
                 raise PlatformError(
                     f"the right to work in {where} was not in force within {_RIGHTS_S:g} s",

@@ -160,7 +160,7 @@ def _follow(container: Container, lines: list[str]) -> None:
             del lines[:-_KEPT_LINES]
 
 
-def refusal(words: str, *, last_seen: str = "") -> EngineError:
+def make_start_error(words: str, *, last_seen: str = "") -> EngineError:
     """Return the error for a control plane that the engine does not start.
 
     Args:
@@ -171,7 +171,7 @@ def refusal(words: str, *, last_seen: str = "") -> EngineError:
 
 
 def _end_error(log: list[str]) -> EngineError:
-    return refusal(log[-1] if log else "it ended without a log", last_seen="\n".join(log))
+    return make_start_error(log[-1] if log else "it ended without a log", last_seen="\n".join(log))
 
 
 def wait_until_ready(client: docker.DockerClient, container: Container, token: str, log: list[str]) -> int:

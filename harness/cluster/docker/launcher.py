@@ -122,7 +122,7 @@ class DockerCluster:
                 cluster._owner = OwnerConnection(port, token)
         except docker.errors.APIError as error:
             client.close()
-            raise control_plane.refusal(engine.words(error)) from None
+            raise control_plane.make_start_error(engine.words(error)) from None
         except BaseException:
             client.close()
             raise

@@ -86,7 +86,9 @@ class DockerProvider(Provider):
     def images_in_use(self, state: Path) -> Mapping[str, Collection[str] | None]:
         """Ask each control plane, also of clusters of another ledger: pods run from the engine's own images."""
         return {
-            found.environment: _images_of(state, found.environment) for found in _find_labelled() if found.control_plane
+            found.environment: _find_images(state, found.environment)
+            for found in _find_labelled()
+            if found.control_plane
         }
 
     def try_machine(self, image: str) -> None:
@@ -105,7 +107,7 @@ def _find_labelled() -> Collection[Leftover]:
 
 def _is_in_use(found: Leftover) -> bool:
     # a control plane that runs looks after itself, also for another user's ledger
-    return found.control_plane or ledger.owner_lives(found.owner)
+    return found.control_plane or ledger.is_owner_alive(found.owner)
 
 
 def _remove_labelled(environment_id: str) -> None:
@@ -115,7 +117,7 @@ def _remove_labelled(environment_id: str) -> None:
         leftovers.remove(client, environment_id)
 
 
-def _images_of(state: Path, environment_id: str) -> Collection[str] | None:
+def _find_images(state: Path, environment_id: str) -> Collection[str] | None:
     entry = ledger.find(state, environment_id)
     if entry is None or not entry.url:
         return None

@@ -29,7 +29,7 @@ PREFIX = "kaapana-harness-kind-content-"
 _COMPLETE = "-complete"
 
 
-def labels(state: Path) -> dict[str, str]:
+def make_labels(state: Path) -> dict[str, str]:
     """Return the labels of everything of bases: volumes, and the containers that make them."""
     return {engine.LABEL_NAME: LOCK, names.LABEL_LEDGER: str(state)}
 
@@ -39,7 +39,7 @@ def scratch(state: Path) -> str:
     return f"{PREFIX}{hashlib.sha256(str(state).encode()).hexdigest()[:12]}/node"
 
 
-def complete(client: docker.DockerClient) -> dict[str, str]:
+def find_complete(client: docker.DockerClient) -> dict[str, str]:
     """Complete bases, the newest first, and the id of the node image that each belongs to."""
     present = {volume["Name"] for volume in _volumes(client, engine.LABEL_NAME, LOCK)}
     signs = _volumes(client, LABEL_NODE_IMAGE)
@@ -48,9 +48,9 @@ def complete(client: docker.DockerClient) -> dict[str, str]:
     return {name: image for name, image in found.items() if name in present}
 
 
-def set_sign(client: docker.DockerClient, state: Path, base: str, node_image_id: str) -> None:
+def mark_complete(client: docker.DockerClient, state: Path, base: str, node_image_id: str) -> None:
     """Mark a base as complete."""
-    client.api.create_volume(base + _COMPLETE, labels={**labels(state), LABEL_NODE_IMAGE: node_image_id})
+    client.api.create_volume(base + _COMPLETE, labels={**make_labels(state), LABEL_NODE_IMAGE: node_image_id})
 
 
 def clear(client: docker.DockerClient, state: Path) -> list[str]:
@@ -59,11 +59,11 @@ def clear(client: docker.DockerClient, state: Path) -> list[str]:
     Returns:
         The names of the volumes that were removed.
     """
-    own = [f"{name}={value}" for name, value in labels(state).items()]
+    own = [f"{name}={value}" for name, value in make_labels(state).items()]
     for container in client.api.containers(all=True, filters={"label": own}):
         leftovers.remove_container(client, container["Id"])
     leftovers.remove_tags(client, f"{scratch(state)}:", noprune=True)
-    finished, used = complete(client), _find_used(client)
+    finished, used = find_complete(client), _find_used(client)
     own_volumes = _volumes(client, names.LABEL_LEDGER, str(state))
     present = [volume["Name"] for volume in own_volumes if engine.LABEL_NAME in volume["Labels"]]
     doomed = [name for name in present if name.removesuffix(_COMPLETE) not in finished and name not in used]
@@ -82,13 +82,13 @@ def prune(client: docker.DockerClient, state: Path, *, kept: int) -> list[str]:
         The names of those that were removed.
     """
     removed = []
-    for base, node_image_id in list(complete(client).items())[kept:]:
+    for base, node_image_id in list(find_complete(client).items())[kept:]:
         if base in _find_used(client):
             continue
         # the sign goes first: nodes that are just being made miss it, or their labels are seen here
         remove(client, base + _COMPLETE)
         if base in _find_used(client):
-            set_sign(client, state, base, node_image_id)
+            mark_complete(client, state, base, node_image_id)
         elif remove(client, base):
             removed.append(base)
     return removed

@@ -68,7 +68,7 @@ class KindCluster:
         self._lock = threading.Lock()
         access = kubeconfig.load(names.kubeconfig(state, environment_id))
         self.api = KubeApi.from_access(access, reconnect_s=_RECONNECT_S)
-        self.nodes = nodes.of_cluster(client, environment_id)
+        self.nodes = nodes.list_nodes(client, environment_id)
         self.volume_node = self.nodes[0].name
         self._images = NodeImages(client, self.nodes, f"kh-{environment_id}/node")
 
@@ -112,7 +112,7 @@ class KindCluster:
             with ledger.record_while(settings.state, entry, remove):
                 contents = preparation.NodeContents()
                 if base:
-                    contents = preparation.of_nodes(client, base, names.cluster_name(entry.id), settings.nodes)
+                    contents = preparation.locate_contents(client, base, names.cluster_name(entry.id), settings.nodes)
                 order = _order(settings.state, entry, program, image, contents, settings.nodes)
                 keeper = Keeper(order, str(settings.state))
                 keeper.wait_until_made(on_progress)
@@ -133,7 +133,7 @@ class KindCluster:
     def adopt(cls, settings: ClusterSettings, environment_id: str) -> KindCluster | None:
         """Return the cluster of an environment that was kept and still works, or ``None``."""
         entry = ledger.find(settings.state, environment_id)
-        if entry is None or not entry.kept or not answers(settings.state, environment_id):
+        if entry is None or not entry.kept or not is_reachable(settings.state, environment_id):
             return None
         return cls(connect(), environment_id, state=settings.state, start_timeout_s=settings.start_timeout)
 
@@ -166,7 +166,7 @@ class KindCluster:
                 name, namespace, port = HARNESS_REGISTRY
                 # engines pull from "localhost" without TLS; on a node containerd gets the real address
                 address = f"localhost:{self.address(namespace, name, port)[1]}"
-                nodes.on_all(self.nodes, "add_registry", address, self._mirror())
+                nodes.run_on_all(self.nodes, "add_registry", address, self._mirror())
                 self.api.apply(_registry_hosting(address, self._mirror()))
                 self._registry = address
         return self._registry
@@ -184,11 +184,11 @@ class KindCluster:
         self._served[host] = prefix
         if name != self.registry:
             header = login.basic if open_to_all and login else ""
-            nodes.on_all(self.nodes, "add_registry", host, self._mirror(), prefix, header)
+            nodes.run_on_all(self.nodes, "add_registry", host, self._mirror(), prefix, header)
 
     def _mirror(self) -> str:
         name, namespace, port = HARNESS_REGISTRY
-        return f"http://{services.cluster_address(self.api, namespace, name)}:{port}"
+        return f"http://{services.find_cluster_address(self.api, namespace, name)}:{port}"
 
     def provide_images(self, images: Mapping[str, str], commands: Mapping[str, Sequence[str]] | None = None) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
@@ -224,7 +224,7 @@ class KindCluster:
 
     def address(self, namespace: str, service: str, port: int) -> tuple[str, int]:
         """See :class:`harness.cluster.base.Cluster`."""
-        node_port = services.node_port(self.api, namespace, service, port, timeout_s=self._start_timeout_s)
+        node_port = services.find_node_port(self.api, namespace, service, port, timeout_s=self._start_timeout_s)
         ports = self._client.api.inspect_container(self.nodes[0].name)["NetworkSettings"]["Ports"]
         bound = ports.get(f"{node_port}/tcp")
         if not bound:
@@ -245,7 +245,7 @@ class KindCluster:
         for node in self.nodes:
             if trouble := explain_stopped(self._client, node.name, "a node of the kind cluster"):
                 return trouble
-        return startup.trouble(self.api)
+        return startup.find_trouble(self.api)
 
     def keep(self) -> None:
         """Keep the environment from now on, however this process ends."""
@@ -272,7 +272,7 @@ class KindCluster:
             self._client.close()
 
 
-def answers(state: Path, environment_id: str) -> bool:
+def is_reachable(state: Path, environment_id: str) -> bool:
     """Return whether the API server of a cluster works."""
     try:
         access = kubeconfig.load(names.kubeconfig(state, environment_id))
@@ -294,7 +294,9 @@ def _order(
     folder = names.folder(state, entry.id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = names.cluster_name(entry.id)
-    document = config.document(name, nodes=nodes, content=list(contents.volumes.values()), base=contents.base_folder)
+    document = config.make_document(
+        name, nodes=nodes, content=list(contents.volumes.values()), base=contents.base_folder
+    )
     (folder / "kind.json").write_text(json.dumps(document, indent=1), "utf-8")
     path = names.kubeconfig(state, entry.id)
     # kind writes it with 0600; made beforehand, so it never has other rights
@@ -305,7 +307,7 @@ def _order(
         environment=entry.id,
         command=[str(program), *arguments, "--kubeconfig", str(path)],
         variables={
-            **command.environment(state),
+            **command.make_environment(state),
             "KIND_EXPERIMENTAL_DOCKER_NETWORK": name,
             "KUBECONFIG": str(path),
         },

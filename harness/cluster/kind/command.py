@@ -38,9 +38,9 @@ def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> Path:
         EngineError: no container engine answers.
     """
     on_path = shutil.which("kind")
-    if on_path is not None and (version_of(Path(on_path)) or (0, 0)) >= OLDEST:
+    if on_path is not None and (read_version(Path(on_path)) or (0, 0)) >= OLDEST:
         return Path(on_path)
-    tag = programs.tag_of(programs.KIND)
+    tag = programs.make_tag(programs.KIND)
     path = settings.cache / "bin" / f"kind-{programs.KIND.version}-{tag.rpartition(':')[2]}"
     if path.is_file():
         return path
@@ -51,7 +51,7 @@ def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> Path:
     return path
 
 
-def environment(state: Path) -> dict[str, str]:
+def make_environment(state: Path) -> dict[str, str]:
     """Return the command's environment: PATH with the ``docker`` to call, and no experimental features.
 
     Raises:
@@ -62,7 +62,7 @@ def environment(state: Path) -> dict[str, str]:
     return {"PATH": f"{folder}{os.pathsep}{path}", "KIND_EXPERIMENTAL_PROVIDER": "docker"}
 
 
-def version_of(program: Path) -> tuple[int, ...] | None:
+def read_version(program: Path) -> tuple[int, ...] | None:
     """Return the version of a program called kind, such as ``(0, 30, 0)``; ``None`` if it is another program."""
     try:
         done = subprocess.run(

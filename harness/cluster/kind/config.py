@@ -29,7 +29,7 @@ _CONTAINERD = f"""
 """
 
 
-def document(name: str, *, nodes: int = 1, content: Sequence[str] = (), base: str = "") -> dict[str, Any]:
+def make_document(name: str, *, nodes: int = 1, content: Sequence[str] = (), base: str = "") -> dict[str, Any]:
     """Return the configuration (``kind.x-k8s.io/v1alpha4``).
 
     Args:
@@ -85,7 +85,7 @@ def _cluster_patch(version: str, written: Callable[[dict[str, str]], Any]) -> di
     }
 
 
-def hosts_toml(mirror: str, prefix: str = "", authorization: str = "") -> str:
+def make_hosts_toml(mirror: str, prefix: str = "", authorization: str = "") -> str:
     """Return containerd's description of a registry: pulls of its name go to this address.
 
     Args:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness import engine
 from harness.artefacts import engine_archives
-from harness.cluster.kind.nodes import KindNode, on_all, pipe, save
+from harness.cluster.kind.nodes import KindNode, pipe, run_on_all, save
 from harness.common.references import canonical, familiar, split_reference
 from harness.errors import ImageError, PlatformError
 from harness.images.derivation import archive_of, with_command
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _BY_ID = "node.kaapana-harness.invalid/image"
 
 
-def by_id(image_id: str) -> str:
+def make_node_name(image_id: str) -> str:
     """Return the name that an image of the engine has on the nodes."""
     return f"{_BY_ID}:{image_id.removeprefix('sha256:')}"
 
@@ -34,7 +34,7 @@ def transfer(client: docker.DockerClient, node: KindNode, image_ids: Iterable[st
 
     Args:
         client: the engine.
-        node: which gets them under the names of :func:`by_id`.
+        node: which gets them under the names of :func:`make_node_name`.
         image_ids: ids in the engine.
         scratch: repository for names in the engine that are needed for a moment.
     """
@@ -50,7 +50,7 @@ def transfer(client: docker.DockerClient, node: KindNode, image_ids: Iterable[st
     finally:
         for name in names.values():
             _untag(client, name)
-    node.tag({canonical(name): [by_id(image)] for image, name in names.items()})
+    node.tag({canonical(name): [make_node_name(image)] for image, name in names.items()})
     node.remove(canonical(name) for name in names.values())
 
 
@@ -69,7 +69,7 @@ def _derive(node: KindNode, images: Mapping[str, str], commands: Mapping[str, Se
         images: name in containerd's notation to the id of an image of the engine that the node has.
         commands: by the same names.
     """
-    documents = {image: node.documents(by_id(image)) for image in {images[name] for name in commands}}
+    documents = {image: node.documents(make_node_name(image)) for image in {images[name] for name in commands}}
     derived = {name: with_command(*documents[images[name]], command) for name, command in commands.items()}
     if derived:
         with pipe(iter([archive_of(derived)])) as archive:
@@ -105,14 +105,16 @@ class NodeImages:
         wanted = {canonical(reference): image for reference, image in ids.items()}
         for node in self._nodes:
             present = node.names()
-            transfer(self._client, node, {i for i in wanted.values() if by_id(i) not in present}, self._scratch)
+            transfer(
+                self._client, node, {i for i in wanted.values() if make_node_name(i) not in present}, self._scratch
+            )
             references: dict[str, list[str]] = {}
             for reference, image in wanted.items():
                 if reference not in own:
-                    references.setdefault(by_id(image), []).append(reference)
+                    references.setdefault(make_node_name(image), []).append(reference)
             node.tag(references)
             _derive(node, wanted, own)
-        on_all(self._nodes, "wait_until_noticed", list(wanted))
+        run_on_all(self._nodes, "wait_until_noticed", list(wanted))
 
     def import_archive(self, archive: Path) -> list[str]:
         """Load an archive into containerd, as the platform does with ``images.tar``.
@@ -129,7 +131,7 @@ class NodeImages:
                     node.import_images(stream)
         except PlatformError as error:
             raise ImageError(f"the nodes do not load {archive}", last_seen=error.last_seen or error.cause) from None
-        on_all(self._nodes, "wait_until_noticed", [canonical(reference) for reference in images])
+        run_on_all(self._nodes, "wait_until_noticed", [canonical(reference) for reference in images])
         return sorted(images)
 
     def withdraw(

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from harness.cluster.kind import names
-from harness.cluster.kind.config import CERTS_DIR, hosts_toml
+from harness.cluster.kind.config import CERTS_DIR, make_hosts_toml
 from harness.common.polling import Polling
 from harness.errors import ImageError, PlatformError
 
@@ -143,10 +143,10 @@ class KindNode:
         """Configure the address of the registry of this name in containerd, as the documentation of kind describes."""
         path = PurePosixPath(CERTS_DIR) / name / "hosts.toml"
         script = 'mkdir -p "$(dirname "$0")" && printf %s "$1" > "$0"'
-        self.run("sh", "-c", script, str(path), hosts_toml(mirror, prefix, authorization))
+        self.run("sh", "-c", script, str(path), make_hosts_toml(mirror, prefix, authorization))
 
 
-def of_cluster(client: docker.DockerClient, environment_id: str) -> list[KindNode]:
+def list_nodes(client: docker.DockerClient, environment_id: str) -> list[KindNode]:
     """Return the nodes of a cluster, its control plane first."""
     label = f"{names.LABEL_CLUSTER}={names.cluster_name(environment_id)}"
     found = client.api.containers(all=True, filters={"label": label})
@@ -210,7 +210,7 @@ def save(references: list[str]) -> Iterator[IO[bytes]]:
             raise ImageError("the engine cannot save images for the nodes", last_seen=trouble)
 
 
-def on_all(nodes: Iterable[KindNode], action: str, *arguments: object) -> None:
+def run_on_all(nodes: Iterable[KindNode], action: str, *arguments: object) -> None:
     """Run an action on all nodes at the same time."""
     nodes = list(nodes)
     with ThreadPoolExecutor(max(1, len(nodes))) as pool:

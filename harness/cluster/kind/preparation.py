@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.cluster.kind import bases, privileges
 from harness.cluster.kind.config import BASE, CONTENT
-from harness.cluster.kind.images import by_id, transfer
+from harness.cluster.kind.images import make_node_name, transfer
 from harness.cluster.kind.nodes import KindNode
 from harness.common.locking import making_image
 from harness.common.progress import OnProgress
@@ -91,17 +91,17 @@ def ensure(settings: BuildSettings, node_image: str, images: Iterable[str], on_p
         ids = sorted({str(client.images.get(image).id) for image in images})
         node_id = str(client.images.get(node_image).id)
         name = bases.PREFIX + hashlib.sha256("\n".join([node_id, *ids]).encode()).hexdigest()[:12]
-        if name in bases.complete(client):
+        if name in bases.find_complete(client):
             return name
         with making_image(bases.LOCK, settings):
-            complete = bases.complete(client)
+            complete = bases.find_complete(client)
             if name not in complete:
                 started = time.monotonic()
                 on_progress(f"[node] importing {len(ids)} images of the platform (once)")
                 bases.clear(client, settings.state)
                 earlier = next((base for base, of in complete.items() if of == node_id), None)
                 _make(client, settings.state, name, node_image, ids, earlier)
-                bases.set_sign(client, settings.state, name, node_id)
+                bases.mark_complete(client, settings.state, name, node_id)
                 # keep one old base, so that two versions of the code can alternate
                 bases.prune(client, settings.state, kept=2)
                 on_progress(f"[node] images imported after {time.monotonic() - started:.1f} s")
@@ -126,7 +126,7 @@ def lay_out(
     for target in targets:
         client.api.create_volume(target, labels={**labels, bases.LABEL_USES: base})
     # from here on the base stays; it may have been removed since it was found
-    if base not in bases.complete(client):
+    if base not in bases.find_complete(client):
         raise PlatformError(
             "another process has just removed the images for the nodes as superseded",
             last_seen=f"volume {base}",
@@ -149,14 +149,14 @@ class NodeContents(NamedTuple):
     volumes: Mapping[str, str] = MappingProxyType({})
 
 
-def of_nodes(client: docker.DockerClient, base: str, cluster: str, nodes: int) -> NodeContents:
+def locate_contents(client: docker.DockerClient, base: str, cluster: str, nodes: int) -> NodeContents:
     """Return the places where the nodes of a cluster have their content; create nothing."""
-    folder = _folder_of_volumes(client)
+    folder = _find_volumes_folder(client)
     names = [f"{cluster}-content-{number}" for number in range(nodes)]
     return NodeContents(base, f"{folder}/{base}/_data", {name: f"{folder}/{name}/_data" for name in names})
 
 
-def _folder_of_volumes(client: docker.DockerClient) -> str:
+def _find_volumes_folder(client: docker.DockerClient) -> str:
     return f"{client.api.info()['DockerRootDir']}/volumes"
 
 
@@ -168,7 +168,7 @@ def _make(
     ids: Sequence[str],
     earlier: str | None,
 ) -> None:
-    labels = bases.labels(state)
+    labels = bases.make_labels(state)
     try:
         # without an earlier one it is filled by the engine, from the image's own folder
         client.api.create_volume(name, labels=labels)
@@ -176,9 +176,11 @@ def _make(
             _copy(client, _CLONE, earlier, [name], labels, node_image)
         with _containerd(client, node_image, name, labels) as node:
             present = node.names()
-            transfer(client, node, [image for image in ids if by_id(image) not in present], bases.scratch(state))
-            wanted = {by_id(image) for image in ids}
-            superseded = [found for found in present if found.startswith(by_id("")) and found not in wanted]
+            transfer(
+                client, node, [image for image in ids if make_node_name(image) not in present], bases.scratch(state)
+            )
+            wanted = {make_node_name(image) for image in ids}
+            superseded = [found for found in present if found.startswith(make_node_name("")) and found not in wanted]
             if superseded:
                 node.remove(superseded)
             node.unpack(name for name in present if name not in superseded)
@@ -196,7 +198,7 @@ def _containerd(client: docker.DockerClient, image: str, volume: str, labels: Ma
         network_mode="none",
         init=True,
         binds={volume: {"bind": CONTENT, "mode": "rw"}},
-        **privileges.host_options(api),
+        **privileges.make_host_options(api),
     )
     container = api.create_container(
         image, entrypoint=["sleep"], command=["infinity"], host_config=host, labels=dict(labels)
@@ -224,8 +226,8 @@ def _copy(
         # an overlay marks a folder that hides the one below it by an attribute which others may neither see nor copy
         privileged=True,
         network_mode="none",
-        binds={_folder_of_volumes(client): {"bind": _VOLUMES, "mode": "rw"}},
-        **privileges.host_options(api),
+        binds={_find_volumes_folder(client): {"bind": _VOLUMES, "mode": "rw"}},
+        **privileges.make_host_options(api),
     )
     container: Any = api.create_container(
         image,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 
-def runtime(api: APIClient) -> str:
+def find_runtime(api: APIClient) -> str:
     """Return the runtime that privileged containers need; empty for the default one."""
     known = (api.info().get("Runtimes") or {}).get(RUNTIME)
     if look().resource_capability or known is None:
@@ -34,13 +34,13 @@ def runtime(api: APIClient) -> str:
     return RUNTIME
 
 
-def host_options(api: APIClient) -> dict[str, Any]:
+def make_host_options(api: APIClient) -> dict[str, Any]:
     """Return more keys for a privileged container's host configuration than ``privileged``."""
-    name = runtime(api)
+    name = find_runtime(api)
     return {"runtime": name} if name else {}
 
 
-def advice(api: APIClient) -> str:
+def advise(api: APIClient) -> str:
     """Return the next step when privileged containers do not start."""
     if RUNTIME in (api.info().get("Runtimes") or {}):
         return "use an engine that runs as root and may start privileged containers"
@@ -64,7 +64,7 @@ def docker_command(state: Path) -> Path:
         )
     api = engine.client()
     try:
-        name = runtime(api)
+        name = find_runtime(api)
     finally:
         api.close()
     if not name:

@@ -51,9 +51,9 @@ class KindProvider(Provider):
 
     def is_alive(self, state: Path, entry: ledger.Entry) -> bool:
         """Return whether its API server answers."""
-        from harness.cluster.kind.cluster import answers
+        from harness.cluster.kind.cluster import is_reachable
 
-        return answers(state, entry.id)
+        return is_reachable(state, entry.id)
 
     def remove(self, state: Path, entry: ledger.Entry) -> None:
         """Remove it without asking kind."""
@@ -98,7 +98,7 @@ def _remove(state: Path, environment_id: str) -> None:
 
 def _is_in_use(cluster: Found) -> bool:
     """Return whether a cluster is in use or kept according to the ledger that it was made with."""
-    if ledger.owner_lives(cluster.owner):
+    if ledger.is_owner_alive(cluster.owner):
         return True
     try:
         entry = ledger.find_in(Path(cluster.ledger), cluster.environment) if cluster.ledger else None

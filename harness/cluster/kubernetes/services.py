@@ -6,7 +6,7 @@ from harness.errors import PlatformError
 from harness.kube import KubeApi
 
 
-def node_port(api: KubeApi, namespace: str, service: str, port: int, *, timeout_s: float) -> int:
+def find_node_port(api: KubeApi, namespace: str, service: str, port: int, *, timeout_s: float) -> int:
     """Return the node port of a port of a Service of type ``NodePort``; waits until the Service exists.
 
     Raises:
@@ -29,6 +29,6 @@ def node_port(api: KubeApi, namespace: str, service: str, port: int, *, timeout_
     raise PlatformError(f"{what} got no address within {timeout_s:g} s", last_seen="the Service does not exist")
 
 
-def cluster_address(api: KubeApi, namespace: str, service: str) -> str:
+def find_cluster_address(api: KubeApi, namespace: str, service: str) -> str:
     """Return the address under which nodes and pods reach a Service."""
     return str(api.get("Service", namespace, service)["spec"]["clusterIP"])

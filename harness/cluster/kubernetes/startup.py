@@ -44,7 +44,7 @@ def wait_for_names(api: KubeApi, *, timeout_s: float) -> None:
     )
 
 
-def trouble(api: KubeApi) -> str:
+def find_trouble(api: KubeApi) -> str:
     """Return the problem of a cluster that was usable, in one line; empty if it works."""
     try:
         nodes = api.list("Node")

@@ -79,7 +79,7 @@ def made(settings: Settings, folder: Path) -> Iterator[Foreign]:
     try:
         cluster.wait_until_usable()
         address = _start_registry(settings, cluster, environment)
-        for manifest in rights.manifests():
+        for manifest in rights.make_manifests():
             cluster.api.apply(manifest)
         path = folder / "config"
         path.write_text(yaml.safe_dump(_document(cluster)), "utf-8")
@@ -129,7 +129,7 @@ def _start_registry(settings: Settings, cluster: KindCluster, environment: str) 
             assert time.monotonic() < deadline, container.logs().decode()
             time.sleep(0.1)
         inside = found["Networks"][f"kh-{environment}"]["IPAddress"]
-        nodes.on_all(cluster.nodes, "add_registry", address, f"http://{inside}:5000")
+        nodes.run_on_all(cluster.nodes, "add_registry", address, f"http://{inside}:5000")
         return address
 
 
@@ -158,7 +158,7 @@ def keep(settings: Settings, folder: Path) -> None:
     with made(settings, folder) as found:
         print(f"export KUBECONFIG={found.kubeconfig} KAAPANA_HARNESS_CONTEXT_REGISTRY={found.registry}", flush=True)
         input()
-    print([str(entry) for entry in ledger.entries(settings.state)])
+    print([str(entry) for entry in ledger.read_entries(settings.state)])
 
 
 if __name__ == "__main__":

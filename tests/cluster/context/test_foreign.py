@@ -68,7 +68,7 @@ def test_the_preflight_is_content_with_the_documented_rights(clean: Foreign) -> 
 
 def test_the_preflight_names_every_right_that_is_missing_at_once_and_makes_nothing(clean: Foreign) -> None:
     wide, narrow = (
-        next(found for found in rights.manifests() if found["metadata"]["name"] == name and "rules" in found)
+        next(found for found in rights.make_manifests() if found["metadata"]["name"] == name and "rules" in found)
         for name in (rights.CLUSTER_ROLE, rights.NAMESPACE_ROLE)
     )
     try:
@@ -76,13 +76,13 @@ def test_the_preflight_names_every_right_that_is_missing_at_once_and_makes_nothi
         narrow["rules"] = [rule for rule in narrow["rules"] if "jobs" not in rule["resources"]]
         for role in (wide, narrow):
             clean.admin.apply(role)
-        until(lambda: not preflight.may(clean.user(), rights.Right("delete", "", "namespaces")))
+        until(lambda: not preflight.is_allowed(clean.user(), rights.Right("delete", "", "namespaces")))
         with pytest.raises(PlatformError, match="lacks what an environment needs: 2 things") as caught:
             open_cluster(f"context:{CONTEXT}", clean.settings, environment_id="never")
     finally:
-        for role in rights.manifests():
+        for role in rights.make_manifests():
             clean.admin.apply(role)
-        until(lambda: preflight.may(clean.user(), rights.Right("delete", "", "namespaces")))
+        until(lambda: preflight.is_allowed(clean.user(), rights.Right("delete", "", "namespaces")))
     assert caught.value.exit_status == 3
     assert "rights in the cluster: delete namespaces\n" in caught.value.last_seen
     assert "create jobs.batch" in caught.value.last_seen
@@ -99,7 +99,7 @@ def test_the_rights_end_at_namespaces_of_the_harness(clean: Foreign) -> None:
     for attempt in (
         lambda: user.create(namespace("elsewhere")),
         lambda: user.delete("Namespace", None, "local-path-storage"),
-        lambda: user.create(rights.binding("kube-system", "me", account)),
+        lambda: user.create(rights.make_binding("kube-system", "me", account)),
     ):
         with pytest.raises(ApiError, match="may only touch namespaces whose names begin with kh-"):
             attempt()

@@ -97,7 +97,7 @@ def test_an_environment_whose_context_has_gone_stays_in_the_ledger_and_says_how_
     path = kubeconfig(tmp_path / "config", "other")
     entry = ledger.new_entry("x", "context:lab", kubeconfig=str(path))
     ledger.record(settings.state, entry)
-    monkeypatch.setattr(ledger, "alive", lambda _: False)
+    monkeypatch.setattr(ledger, "is_alive", lambda _: False)
     assert ownership.tidy(settings.state) == []
     assert ledger.find(settings.state, "x") == entry
     assert f"bring the context 'lab' back into {path}" in caplog.text
@@ -115,7 +115,7 @@ def test_an_environment_that_is_interrupted_while_it_is_made_is_removed_and_forg
     closed: list[bool] = []
 
     def note(what: str) -> None:
-        seen.append((what, [entry.id for entry in ledger.entries(settings.state)]))
+        seen.append((what, [entry.id for entry in ledger.read_entries(settings.state)]))
 
     def interrupt(*_: object, **__: object) -> None:
         note("made")
@@ -128,7 +128,7 @@ def test_an_environment_that_is_interrupted_while_it_is_made_is_removed_and_forg
     with pytest.raises(KeyboardInterrupt):
         cluster.ContextCluster.create(settings, "x", "context:lab")
     assert seen == [("made", ["x"]), ("removed x", ["x"])]
-    assert ledger.entries(settings.state) == []
+    assert ledger.read_entries(settings.state) == []
     assert closed
 
 

@@ -24,9 +24,9 @@ class _Engine:
 
     def add(self, name: str, *, complete: bool = True) -> None:
         """A base of this user's."""
-        self.create_volume(name, bases.labels(self.settings.state))
+        self.create_volume(name, bases.make_labels(self.settings.state))
         if complete:
-            bases.set_sign(cast(Any, self), self.settings.state, name, "node")
+            bases.mark_complete(cast(Any, self), self.settings.state, name, "node")
 
     def add_node(self, base: str) -> None:
         self.create_volume(f"content-on-{base}", {bases.LABEL_USES: base, names.LABEL_LEDGER: str(self.settings.state)})
@@ -83,7 +83,7 @@ def test_a_superseded_base_is_removed_except_for_layers_that_running_nodes_link_
     on_engine.add_node("used")
     assert bases.prune(on_engine, settings.state, kept=1) == ["disused"]
     assert on_engine.names() == {"used", "current", "content-on-used"}
-    assert list(bases.complete(on_engine)) == ["current", "used"]
+    assert list(bases.find_complete(on_engine)) == ["current", "used"]
 
 
 def test_a_base_that_nodes_are_being_made_of_at_this_moment_stays_complete(
@@ -99,7 +99,7 @@ def test_a_base_that_nodes_are_being_made_of_at_this_moment_stays_complete(
 
     monkeypatch.setattr(on_engine, "remove_volume", slow)
     assert bases.prune(on_engine, settings.state, kept=1) == []
-    assert set(bases.complete(on_engine)) == {"wanted", "current"}
+    assert set(bases.find_complete(on_engine)) == {"wanted", "current"}
 
 
 def test_nodes_are_not_made_from_a_base_that_was_removed_in_the_meantime(on_engine: Any) -> None:
@@ -111,7 +111,10 @@ def test_nodes_are_not_made_from_a_base_that_was_removed_in_the_meantime(on_engi
 
 
 def test_leftovers_of_a_killed_attempt_are_removed_and_other_attempts_stay(on_engine: Any, settings: Settings) -> None:
-    own, others = bases.labels(settings.state), {**bases.labels(settings.state), names.LABEL_LEDGER: "/elsewhere"}
+    own, others = (
+        bases.make_labels(settings.state),
+        {**bases.make_labels(settings.state), names.LABEL_LEDGER: "/elsewhere"},
+    )
     on_engine.add("complete")
     on_engine.add("half", complete=False)
     on_engine.add("without-sign-but-used", complete=False)

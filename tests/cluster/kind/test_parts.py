@@ -17,7 +17,7 @@ import yaml
 
 from harness.cluster import ledger
 from harness.cluster.kind import config, leftovers, owner, provider
-from harness.cluster.kind.images import NodeImages, by_id
+from harness.cluster.kind.images import NodeImages, make_node_name
 from harness.cluster.kind.nodes import KindNode
 from harness.common.references import canonical, familiar
 from harness.kube.pullsecrets import Login
@@ -63,7 +63,7 @@ def _patched(document: dict[str, Any], kind: str, api_version: str) -> dict[str,
 # until Kubernetes 1.35, and from 1.36 on
 @pytest.mark.parametrize(("version", "named"), [("v1beta3", dict), ("v1beta4", list)])
 def test_arguments_are_written_as_the_version_of_kubeadms_configuration_has_them(version: str, named: type) -> None:
-    patch = _patched(config.document("kh-x"), "ClusterConfiguration", f"kubeadm.k8s.io/{version}")
+    patch = _patched(config.make_document("kh-x"), "ClusterConfiguration", f"kubeadm.k8s.io/{version}")
     written = [patch["apiServer"], patch["controllerManager"], patch["etcd"]["local"]]
     assert {type(program["extraArgs"]) for program in written} == {named}
     api, controllers, etcd = (
@@ -78,17 +78,17 @@ def test_arguments_are_written_as_the_version_of_kubeadms_configuration_has_them
 @pytest.mark.parametrize("version", ["v1beta3", "v1beta4"])
 def test_every_node_of_several_takes_pods_whatever_the_version(version: str) -> None:
     api_version = f"kubeadm.k8s.io/{version}"
-    patch = _patched(config.document("kh-x", nodes=2), "InitConfiguration", api_version)
+    patch = _patched(config.make_document("kh-x", nodes=2), "InitConfiguration", api_version)
     assert patch["nodeRegistration"]["taints"] == []
 
 
 def test_kubelets_that_refuse_cgroup_v1_by_themselves_are_allowed_it() -> None:
-    patch = _patched(config.document("kh-x"), "KubeletConfiguration", "kubelet.config.k8s.io/v1beta1")
+    patch = _patched(config.make_document("kh-x"), "KubeletConfiguration", "kubelet.config.k8s.io/v1beta1")
     assert patch["failCgroupV1"] is False
 
 
 def test_every_node_port_that_the_api_server_gives_out_is_published_on_loopback_only() -> None:
-    document = config.document("kh-x", nodes=2, content=["/volumes/a", "/volumes/b"], base="/volumes/base")
+    document = config.make_document("kh-x", nodes=2, content=["/volumes/a", "/volumes/b"], base="/volumes/base")
     cluster = _patched(document, "ClusterConfiguration", "kubeadm.k8s.io/v1beta3")
     first, last = cluster["apiServer"]["extraArgs"]["service-node-port-range"].split("-")
     chief, worker = document["nodes"]
@@ -158,13 +158,13 @@ def test_an_image_with_another_command_costs_a_node_documents_and_no_layer() -> 
 
     class Node:
         def names(self) -> set[str]:
-            return {by_id("sha256:123")}
+            return {make_node_name("sha256:123")}
 
         def tag(self, names: dict[str, list[str]]) -> None:
             log.append(names)
 
         def documents(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-            assert name == by_id("sha256:123")
+            assert name == make_node_name("sha256:123")
             return MANIFEST, {"os": "linux"}
 
         def import_images(self, archive: IO[bytes]) -> None:
@@ -181,12 +181,12 @@ def test_an_image_with_another_command_costs_a_node_documents_and_no_layer() -> 
     images.provide({"itself:1": "tool", "r.site/own": "tool"}, {"r.site/own": ["own"]})
     itself, own = "docker.io/library/itself:1", "r.site/own:latest"
     # the one gets a name, the other one comes in an archive, and both are waited for
-    assert log == [{by_id("sha256:123"): [itself]}, own, [itself, own]]
+    assert log == [{make_node_name("sha256:123"): [itself]}, own, [itself, own]]
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic YTpi"])
 def test_a_name_of_the_registry_is_asked_below_its_prefix_and_nowhere_else(authorization: str) -> None:
-    text = config.hosts_toml("http://10.96.0.7:5000", "r.example_5000", authorization)
+    text = config.make_hosts_toml("http://10.96.0.7:5000", "r.example_5000", authorization)
     where = "http://10.96.0.7:5000/v2/r.example_5000"
     # both are meant by containerd: the host, and where it goes when that has failed
     header = {"header": {"Authorization": authorization}} if authorization else {}
@@ -196,7 +196,7 @@ def test_a_name_of_the_registry_is_asked_below_its_prefix_and_nowhere_else(autho
 
 def test_images_are_listed_without_the_names_that_are_only_ours() -> None:
     node = _Node(tool__1="sha256:a")
-    for name in ("sha256:123", by_id("sha256:123"), "docker.io/library/tool@sha256:9"):
+    for name in ("sha256:123", make_node_name("sha256:123"), "docker.io/library/tool@sha256:9"):
         node.known[name] = "sha256:a"
     assert NodeImages(cast(Any, None), cast(list[KindNode], [node]), "x/node").names() == ["tool:1"]
 

@@ -46,7 +46,7 @@ def client(own_settings: Settings) -> Iterator[docker.DockerClient]:
 
 
 def _containers(client: docker.DockerClient, settings: Settings) -> list[str]:
-    own = [f"{name}={value}" for name, value in bases.labels(settings.state).items()]
+    own = [f"{name}={value}" for name, value in bases.make_labels(settings.state).items()]
     return [container["Id"] for container in client.api.containers(filters={"label": own})]
 
 
@@ -65,5 +65,5 @@ def test_after_a_kill_the_next_start_finds_nothing_in_its_way_and_makes_it(
     maker.wait()
     assert _containers(client, own_settings)
     name = preparation.ensure(own_settings, image, [services_image], quiet)
-    assert name in bases.complete(client)
+    assert name in bases.find_complete(client)
     assert _containers(client, own_settings) == []

@@ -51,7 +51,7 @@ def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> str:
     reference = VARIABLE.read(default=PUBLIC_IMAGE)
     pulled = f"{REPOSITORY}:{hashlib.sha256(reference.encode()).hexdigest()[:12]}"
     base = ensure_base("rootfs", settings=settings, on_progress=on_progress)
-    built = built_tag(base)
+    built = make_tag(base)
     api = engine.client()
     try:
         for tag in (built, *([pulled] if reference else [])):
@@ -70,10 +70,10 @@ def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> str:
         api.close()
 
 
-def built_tag(base: str) -> str:
+def make_tag(base: str) -> str:
     """Return the tag of the image that is built on ``base``."""
-    made = [programs.tag_of(program) for program in programs.OF_THE_NODE]
-    text = "\n".join([base, system.inputs(), *made])
+    made = [programs.make_tag(program) for program in programs.OF_THE_NODE]
+    text = "\n".join([base, system.hash_inputs(), *made])
     return f"{REPOSITORY}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 

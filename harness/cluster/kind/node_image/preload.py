@@ -114,7 +114,7 @@ def loading(system: str, tag: str, labels: Mapping[str, str], api: APIClient) ->
 def _container(system: str, api: APIClient) -> Iterator[str]:
     import docker
 
-    host = api.create_host_config(privileged=True, network_mode="none", **privileges.host_options(api))
+    host = api.create_host_config(privileged=True, network_mode="none", **privileges.make_host_options(api))
     container = api.create_container(
         system,
         entrypoint=["sleep"],
@@ -129,7 +129,7 @@ def _container(system: str, api: APIClient) -> Iterator[str]:
             raise ImageError(
                 "the engine does not start a privileged container, which a kind node is",
                 last_seen=engine.words(error),
-                fix=privileges.advice(api),
+                fix=privileges.advise(api),
             ) from None
         yield container
     finally:

@@ -66,7 +66,7 @@ OF_THE_NODE = (KIND, NETWORK, STORAGE, COREDNS, KUBERNETES)
 """The quick ones first: problems of the site's settings show in the first minute."""
 
 
-def context(program: Program) -> Context:
+def make_context(program: Program) -> Context:
     """Return everything that determines the program."""
     return Context(
         [
@@ -77,10 +77,10 @@ def context(program: Program) -> Context:
     )
 
 
-def tag_of(program: Program) -> str:
+def make_tag(program: Program) -> str:
     """Return the tag of its image: a hash of the source, the versions and the system that it is compiled for."""
     arguments = _arguments(program)
-    inputs = context(program).digest(*(f"{key}={value}" for key, value in sorted(arguments.items())))
+    inputs = make_context(program).digest(*(f"{key}={value}" for key, value in sorted(arguments.items())))
     return f"{program.repository}:{inputs[:12]}"
 
 
@@ -99,7 +99,7 @@ def ensure_program(program: Program, settings: BuildSettings, on_progress: OnPro
         ImageError: it does not compile; the last lines are in the error.
         EngineError: no container engine answers.
     """
-    tag = tag_of(program)
+    tag = make_tag(program)
     api = engine.client()
     try:
         if engine.find_image(api, tag):
@@ -128,7 +128,7 @@ def _compile(
     base = ensure("python", settings=settings, on_progress=on_progress)
     try:
         build.build_image(
-            context(program),
+            make_context(program),
             tag=tag,
             settings=settings,
             buildargs={
@@ -178,7 +178,7 @@ def remove_stages(api: APIClient, tag: str) -> None:
                 raise
 
 
-def target_system() -> dict[str, str]:
+def find_target_system() -> dict[str, str]:
     """Return ``GOOS`` and ``GOARCH`` of this host."""
     machine = platform.machine().lower()
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
@@ -186,5 +186,5 @@ def target_system() -> dict[str, str]:
 
 
 def _arguments(program: Program) -> dict[str, str]:
-    system = target_system() if program.for_host else {}
+    system = find_target_system() if program.for_host else {}
     return {"GO_BIN": GO_BIN, "VERSION": program.version, **system}

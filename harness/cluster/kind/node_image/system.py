@@ -122,23 +122,23 @@ PARTS = (
 )
 
 
-def system_context() -> Context:
+def make_system_context() -> Context:
     """Return the files of the node's own build."""
     return Context(
         [ContextEntry("Dockerfile", path=FILES / "node.Dockerfile"), *package_entries(FILES / "node", "node")]
     )
 
 
-def part_context(part: Part) -> Context:
+def make_part_context(part: Part) -> Context:
     """Return the files of a part's build."""
     tools = package_entries(FILES, "", only=["tools.bash"]) if "tools.bash" in part.dockerfile else []
     return Context([ContextEntry("Dockerfile", content=part.dockerfile.encode()), *tools])
 
 
-def inputs() -> str:
+def hash_inputs() -> str:
     """Hash of everything that determines the node and its parts, except the programs and the base."""
-    parts = [part_context(part).digest(part.name, *part.references) for part in PARTS]
-    return system_context().digest(*PACKAGES, *parts)
+    parts = [make_part_context(part).digest(part.name, *part.references) for part in PARTS]
+    return make_system_context().digest(*PACKAGES, *parts)
 
 
 def build_system(
@@ -154,7 +154,7 @@ def build_system(
         ImageError: a step fails; the last lines are in the error.
     """
     build.build_image(
-        system_context(),
+        make_system_context(),
         tag=tag,
         settings=settings,
         buildargs={
@@ -190,7 +190,7 @@ def build_part(
     api = engine.client()
     try:
         build.build_image(
-            part_context(part),
+            make_part_context(part),
             tag=tag,
             settings=settings,
             buildargs={key: value for key, value in arguments.items() if f"ARG {key}\n" in part.dockerfile},
