@@ -113,7 +113,7 @@ def _large_archive(folder: Path) -> Iterator[Path]:
         yield path
     finally:
         _remove(name)
-        with contextlib.closing(engine.client()) as api:
+        with contextlib.closing(engine.connect_api()) as api:
             for image in api.images(name="kh-bench/large"):
                 api.remove_image(image["Id"], force=True)
         path.unlink(missing_ok=True)

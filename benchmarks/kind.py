@@ -149,7 +149,7 @@ def _bare_cluster(settings: Settings, folder: Path) -> float:
         return _timed(call, "create", "cluster", "--image", image, "--wait", "180s")
     finally:
         call("delete", "cluster")
-        with engine.client() as api:
+        with engine.connect_api() as api:
             api.remove_network(name)
 
 

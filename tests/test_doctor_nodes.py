@@ -99,7 +99,7 @@ def unfit(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("something is made on a machine that cannot have nodes")
 
     low = dataclasses.replace(FIT, inotify_instances=16)
-    monkeypatch.setattr(doctor.command.probe, "look", lambda: low)
+    monkeypatch.setattr(doctor.command.probe, "collect_facts", lambda: low)
     for module in (command, node_image):
         monkeypatch.setattr(module, "ensure", fail)
     monkeypatch.setattr(cluster, "connect", fail)

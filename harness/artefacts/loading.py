@@ -49,7 +49,7 @@ def load(archive: ImageArchive, architecture: str, say: OnProgress) -> None:
         ArchiveError: the archive is damaged.
         ImageError: the engine does not take it.
     """
-    api = engine.client(timeout_s=_LOAD_S)
+    api = engine.connect_api(timeout_s=_LOAD_S)
     try:
         missing = {
             make_kept_name(image.config_digest): image
@@ -72,7 +72,7 @@ def ensure(archive: ImageArchive, image: ArchivedImage, architecture: str, say: 
         ImageError: the engine does not take it.
     """
     name = make_kept_name(image.config_digest)
-    api = engine.client()
+    api = engine.connect_api()
     try:
         if found := engine.find_image(api, name):
             return str(found["Id"])
@@ -121,7 +121,7 @@ def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, 
     import requests
 
     name = make_kept_name(config_digest)
-    api = engine.client(timeout_s=_PULL_S)
+    api = engine.connect_api(timeout_s=_PULL_S)
     try:
         if found := engine.find_image(api, name):
             return str(found["Id"])
@@ -132,7 +132,7 @@ def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, 
             _pull(api, pinned, name, StoredLogin(*login) if login else stored_login(pinned.partition("/")[0]))
         return _find_loaded(api, name, pinned)
     except (docker.errors.APIError, requests.RequestException) as error:
-        raise ImageError(f"{pinned} cannot be pulled", last_seen=engine.words(error)) from None
+        raise ImageError(f"{pinned} cannot be pulled", last_seen=engine.read_message(error)) from None
     finally:
         api.close()
 
@@ -143,7 +143,7 @@ def _pull(api: APIClient, pinned: str, name: str, login: StoredLogin | None) -> 
     before = engine.find_image(api, pinned)
     auth = login.for_engine() if login else None
     for event in api.pull(pinned, stream=True, decode=True, auth_config=auth):
-        if trouble := engine.trouble_in(event):
+        if trouble := engine.find_error(event):
             raise ImageError(f"{pinned} cannot be pulled", last_seen=trouble)
     found = engine.find_image(api, pinned)
     if found is None:

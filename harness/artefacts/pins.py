@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from harness.common.locking import locked
+from harness.common.locking import hold_lock
 from harness.images.manifests import RemoteImage
 
 _MOST = 500
@@ -38,7 +38,7 @@ class Pins:
         """Remember the image that a tag means now."""
         if self.recall(name) == Pin(image, _today()):
             return
-        with locked(self._path.with_suffix(".lock"), timeout_s=_LOCK_S, purpose="noting the digests of a registry"):
+        with hold_lock(self._path.with_suffix(".lock"), timeout_s=_LOCK_S, purpose="noting the digests of a registry"):
             known = self._read()
             known.pop(name, None)
             known[name] = {**dataclasses.asdict(image), "day": _today()}

@@ -15,7 +15,7 @@ from harness.artefacts.archive import ArchivedImage, ImageArchive, check_archite
 from harness.artefacts.archive import ImagePlatform as ImagePlatform
 from harness.artefacts.pins import Pins
 from harness.common.progress import OnProgress
-from harness.common.references import join_reference, last_part, split_reference
+from harness.common.references import find_last_part, join_reference, split_reference
 from harness.errors import PlatformError, UsageError
 from harness.images import manifests
 from harness.images.manifests import RemoteImage
@@ -106,7 +106,7 @@ class ArchiveSource:
     def similar(self, reference: str, platform_registry: str) -> list[str]:
         """See :class:`ImageSource`."""
         names = (name for image in self.archive.images for name in image.references)
-        return sorted(name for name in names if last_part(name) == last_part(reference))
+        return sorted(name for name in names if find_last_part(name) == find_last_part(reference))
 
 
 class EngineSource:
@@ -119,7 +119,7 @@ class EngineSource:
 
     def find(self, reference: str, platform_registry: str) -> FoundImage | None:
         """See :class:`ImageSource`."""
-        api = engine.client()
+        api = engine.connect_api()
         try:
             found = engine.find_image(api, reference)
         finally:
@@ -129,17 +129,17 @@ class EngineSource:
         _check(found, reference, self._architecture)
         image_id = str(found["Id"])
         return FoundImage(
-            reference, reference, self.title, image_id, engine.layers(found), Route.PUSH, lambda say: image_id
+            reference, reference, self.title, image_id, engine.read_layers(found), Route.PUSH, lambda say: image_id
         )
 
     def similar(self, reference: str, platform_registry: str) -> list[str]:
         """See :class:`ImageSource`."""
-        api = engine.client()
+        api = engine.connect_api()
         try:
             tags = (tag for image in api.images() for tag in image["RepoTags"] or ())
             # tags of the harness are not the author's
             own = (tag for tag in tags if not tag.startswith(("kaapana-harness/", "kh-", "<none>")))
-            return sorted(tag for tag in own if last_part(tag) == last_part(reference))
+            return sorted(tag for tag in own if find_last_part(tag) == find_last_part(reference))
         finally:
             api.close()
 
@@ -230,7 +230,7 @@ def open_sources(given: Iterable[str | os.PathLike[str]], state: Path) -> list[I
         EngineError: no engine answers.
     """
     words = [str(word) for word in given]
-    architecture = engine.architecture() if words else ""
+    architecture = engine.read_architecture() if words else ""
     return [_open(word, architecture, Pins(state / "registry-images.json")) for word in words]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness import doctor
 from harness.bootstrap import browser, compiler, environment
-from harness.common.locking import locked
+from harness.common.locking import hold_lock
 from harness.doctor import checks, probe
 from harness.errors import HarnessError, PlatformError, UsageError
 
@@ -124,14 +124,14 @@ def find_clone() -> Path:
 def _prepare(folder: Path) -> None:
     if environment.is_ready(folder):
         return
-    with locked(folder.with_suffix(".lock"), timeout_s=_LOCK_TIMEOUT_S, purpose="preparing tox"):
+    with hold_lock(folder.with_suffix(".lock"), timeout_s=_LOCK_TIMEOUT_S, purpose="preparing tox"):
         if environment.is_ready(folder):
             return
         environment.make(folder, _host(), _say)
 
 
 def _host() -> environment.RealHost:
-    facts = probe.look()
+    facts = probe.collect_facts()
     return environment.RealHost(root=facts.root, apt=facts.apt)
 
 

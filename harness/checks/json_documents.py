@@ -94,7 +94,7 @@ def read_json(data: bytes, name: str, *, file: Path | None = None) -> JsonDocume
     if len(data) > LARGEST:
         raise CheckError(f"{name} cannot be read as JSON: it is larger than {LARGEST >> 20} MiB", evidence=evidence)
     try:
-        return JsonDocument(name, documents.json_document(data), file)
+        return JsonDocument(name, documents.parse_json(data), file)
     except documents.DocumentError as error:
         beginning = data[:200].decode("utf-8", "replace")
         raise CheckError(

@@ -60,7 +60,7 @@ def examine(path: Path) -> str:
                 [_SCRIPT, mark],
                 name=name,
                 entrypoint=["sh", "-c"],
-                labels=leftovers.labels(entry),
+                labels=leftovers.make_labels(entry),
                 user=f"{_NOBODY}:{_NOBODY}",
                 host_config=api.create_host_config(
                     auto_remove=True,
@@ -74,7 +74,7 @@ def examine(path: Path) -> str:
             api.put_archive(name, _FOLDER, content)
             output = _run(api, name)
         except (docker.errors.APIError, requests.RequestException) as error:
-            raise EngineError(f"the engine does not run the validator: {engine.words(error)}") from None
+            raise EngineError(f"the engine does not run the validator: {engine.read_message(error)}") from None
         finally:
             leftovers.remove_container(client, name)
     return read_words(output, mark, path)

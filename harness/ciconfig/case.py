@@ -55,9 +55,9 @@ def read_stream(path: Path) -> list[Any]:
     Raises:
         UsageError: the file cannot be read, or is not YAML; the line is named.
     """
-    text = documents.file_text(path, str(path))
+    text = documents.read_file_text(path, str(path))
     try:
-        return [found for found in documents.yaml_documents(text) if found is not None]
+        return [found for found in documents.parse_yaml(text) if found is not None]
     except documents.DocumentError as error:
         raise UsageError(f"{path} is not YAML: {error}") from None
 

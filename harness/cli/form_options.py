@@ -44,7 +44,7 @@ def read_conf(word: str, option: str = "--conf") -> dict[str, Any]:
     if not word.lstrip().startswith(("{", "[")):
         return _read_file(Path(word), option, "or the JSON object itself")
     try:
-        document = documents.json_document(word)
+        document = documents.parse_json(word)
     except documents.DocumentError as error:
         raise UsageError(f"{option} is not JSON: {error}") from None
     if not isinstance(document, dict):
@@ -61,7 +61,7 @@ def _read_file(path: Path, option: str, otherwise: str = "or key=value") -> dict
         ) from None
     try:
         # every JSON document is a YAML document
-        found = [document for document in documents.yaml_documents(text) if document is not None]
+        found = [document for document in documents.parse_yaml(text) if document is not None]
     except documents.DocumentError as error:
         raise UsageError(f"{option} {path} is neither YAML nor JSON: {error}") from None
     if len(found) > 1:

@@ -70,7 +70,7 @@ def load(path: Path, context: str | None = None) -> ClusterAccess:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        found = documents.yaml_documents(documents.read_text(path))
+        found = documents.parse_yaml(documents.read_text(path))
     except documents.DocumentError as error:
         raise KubeconfigError(f"the kubeconfig {path} cannot be read: {error}") from None
     if len(found) != 1 or not isinstance(found[0], dict):

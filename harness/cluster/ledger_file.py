@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from harness.common.locking import locked
+from harness.common.locking import hold_lock
 from harness.errors import EngineError, PlatformError
 from harness.settings.variables import STATE_DIR
 
@@ -88,7 +88,7 @@ def transaction(state: Path, check: Callable[[str, str], object]) -> Iterator[Le
     path = state / NAME
     try:
         # one after the other: a process that found a damaged file must not set aside its good replacement
-        with locked(state / _LOCK, timeout_s=_WAIT_S, purpose="the ledger of environments"):
+        with hold_lock(state / _LOCK, timeout_s=_WAIT_S, purpose="the ledger of environments"):
             try:
                 connection = _open(path)
             except _ForeignError as error:

@@ -62,7 +62,7 @@ def explain(error: BaseException) -> HarnessError:
     """
     if isinstance(error, HarnessError):
         return error
-    if isinstance(error, OSError) and (foreseen := _of_the_system(error)) is not None:
+    if isinstance(error, OSError) and (foreseen := _explain_system_error(error)) is not None:
         return foreseen
     if isinstance(error, UnicodeEncodeError) and "surrogates not allowed" in error.reason:
         return UsageError(
@@ -71,7 +71,7 @@ def explain(error: BaseException) -> HarnessError:
     return _crash(error)
 
 
-def _of_the_system(error: OSError) -> HarnessError | None:
+def _explain_system_error(error: OSError) -> HarnessError | None:
     reason = error.strerror or str(error)
     if error.filename is not None and error.errno in _OF_PATHS:
         return UsageError(f"{_path(error)} cannot be used: {reason}", fix="choose another path, or change its rights")

@@ -99,7 +99,7 @@ def read_text(path: Path, *, most: int = MAX_BYTES) -> str:
         raise DocumentError(f"it is not UTF-8 text: {error.reason} at byte {error.start}") from None
 
 
-def file_text(path: Path, name: str, *, most: int = MAX_BYTES) -> str:
+def read_file_text(path: Path, name: str, *, most: int = MAX_BYTES) -> str:
     """Read a file as :func:`read_text` does, for a file that a user has named.
 
     Args:
@@ -114,7 +114,7 @@ def file_text(path: Path, name: str, *, most: int = MAX_BYTES) -> str:
         raise UsageError(f"{name} cannot be read: {error}") from None
 
 
-def yaml_documents(text: str, *, text_keys: bool = False, most_nodes: int = MAX_NODES) -> list[Any]:
+def parse_yaml(text: str, *, text_keys: bool = False, most_nodes: int = MAX_NODES) -> list[Any]:
     """Return the documents of a YAML stream, of the types that JSON has; dates stay ``datetime`` objects.
 
     Args:
@@ -136,7 +136,7 @@ def yaml_documents(text: str, *, text_keys: bool = False, most_nodes: int = MAX_
         raise DocumentError("it is nested too deeply") from None
 
 
-def json_document(text: str | bytes) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """Return the document of a JSON text.
 
     Raises:
@@ -194,7 +194,7 @@ def _check_scalar(value: Any, where: str) -> None:
         raise DocumentError(f"{where} is an object of the type {type(value).__name__}, which JSON does not have")
 
 
-def toml_document(text: str) -> dict[str, Any]:
+def parse_toml(text: str) -> dict[str, Any]:
     """Return the document of a TOML text.
 
     Raises:

@@ -20,7 +20,7 @@ _POLL_S = 0.05
 
 
 @contextlib.contextmanager
-def locked(
+def hold_lock(
     path: Path, *, timeout_s: float = 600.0, purpose: str = "", on_wait: Callable[[], None] | None = None
 ) -> Iterator[None]:
     """Hold an exclusive lock on ``path`` (created on demand, never removed: removing it would split the lock).
@@ -63,7 +63,7 @@ def locked(
 
 
 @contextlib.contextmanager
-def making_image(name: str, settings: BuildSettings, on_line: OnProgress | None = None) -> Iterator[None]:
+def lock_image(name: str, settings: BuildSettings, on_line: OnProgress | None = None) -> Iterator[None]:
     """Hold the lock of an image that is made: one builder at a time, of all processes and threads of this user.
 
     The engine is shared by all that this user runs, so the files are in the state folder and not in a cache that
@@ -80,5 +80,5 @@ def making_image(name: str, settings: BuildSettings, on_line: OnProgress | None 
             on_line(f"another process makes {name}; waiting for it")
 
     path, purpose = folder / f"{name}.lock", f"making the image {name}"
-    with locked(path, timeout_s=settings.build_timeout, purpose=purpose, on_wait=report_wait):
+    with hold_lock(path, timeout_s=settings.build_timeout, purpose=purpose, on_wait=report_wait):
         yield

@@ -33,14 +33,14 @@ def is_digest(version: str) -> bool:
     return ":" in version
 
 
-def last_part(reference: str) -> str:
+def find_last_part(reference: str) -> str:
     """Return the name of an image without registry, path and tag."""
     return split_reference(reference)[0].rpartition("/")[2]
 
 
-def place(reference: str) -> tuple[str, str, str]:
+def parse_reference(reference: str) -> tuple[str, str, str]:
     """Return host, repository, and tag or digest; a reference without a host means Docker's own registry."""
-    name, version = split_reference(canonical(reference))
+    name, version = split_reference(to_canonical(reference))
     host, _, repository = name.partition("/")
     return host, repository, version
 
@@ -94,10 +94,10 @@ def normalise(reference: str) -> str:
     # a digest names no image that an archive could be loaded under
     if not match or match["digest"]:
         raise ValueError(f"{reference[:_SHOWN]!r} is not a reference of an image with a tag")
-    return familiar(canonical(reference))
+    return to_familiar(to_canonical(reference))
 
 
-def canonical(reference: str) -> str:
+def to_canonical(reference: str) -> str:
     """Return containerd's notation of an image reference: ``a:1`` is ``docker.io/library/a:1``."""
     first, slash, rest = reference.partition("/")
     if first == f"index.{_PUBLIC}":
@@ -110,6 +110,6 @@ def canonical(reference: str) -> str:
     return reference if ":" in last or "@" in last else f"{reference}:latest"
 
 
-def familiar(reference: str) -> str:
+def to_familiar(reference: str) -> str:
     """Return the opposite of :func:`canonical`, as the engine's program writes it."""
     return reference.removeprefix(f"{_PUBLIC}/").removeprefix("library/")

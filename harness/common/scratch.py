@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.common.locking import locked
+from harness.common.locking import hold_lock
 
 _PREFIX = "scratch-"
 
@@ -25,7 +25,7 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
         parent: a folder that has nothing but these; it is created.
     """
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with locked(parent / "lock", purpose=f"making a folder in {parent}"):
+    with hold_lock(parent / "lock", purpose=f"making a folder in {parent}"):
         for left in parent.glob(f"{_PREFIX}*"):
             with contextlib.suppress(OSError):
                 os.close(_lock(left))

@@ -29,7 +29,7 @@ class Uids:
     frame_of_reference: str
 
 
-def derived_uid(*parts: bytes | str) -> UID:
+def derive_uid(*parts: bytes | str) -> UID:
     """Return a UID under the 2.25 root that depends on the parts only: equal bytes get equal identifiers."""
     from pydicom.uid import UID
 
@@ -54,10 +54,10 @@ def write(
     from pydicom.uid import MRImageStorage
 
     content = (f"kaapana-harness recipe {recipe}", repr(geometry), voxels.tobytes())
-    uids = Uids(*(str(derived_uid(kind, *content)) for kind in ("study", "series", "frame of reference")))
+    uids = Uids(*(str(derive_uid(kind, *content)) for kind in ("study", "series", "frame of reference")))
     instances = []
     for index, pixels in enumerate(voxels):
-        uid = derived_uid(uids.series, f"slice {index}")
+        uid = derive_uid(uids.series, f"slice {index}")
         dataset = _slice(uid, uids, index, pixels, geometry)
         path = folder / f"{uid}.dcm"
         dataset.save_as(path, enforce_file_format=True)
@@ -73,7 +73,7 @@ def _slice(uid: UID, uids: Uids, index: int, pixels: npt.NDArray[np.int16], geom
     meta.MediaStorageSOPClassUID = MRImageStorage
     meta.MediaStorageSOPInstanceUID = uid
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = derived_uid("kaapana-harness", "implementation")
+    meta.ImplementationClassUID = derive_uid("kaapana-harness", "implementation")
     meta.ImplementationVersionName = "KAAPANA_HARNESS"
     ds = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)  # type: ignore[arg-type]  # no file yet
     # patient and study

@@ -13,14 +13,14 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.common.locking import locked
+from harness.common.locking import hold_lock
 from harness.errors import PlatformError
 
 _DOWNLOAD_TIMEOUT_S = 600.0
 _TAIL_LINES = 8
 
 
-def package_files(cache: Path, requirement: str, files: Mapping[str, str]) -> dict[str, Path]:
+def fetch_package_files(cache: Path, requirement: str, files: Mapping[str, str]) -> dict[str, Path]:
     """Return the files of a package, kept in ``<cache>/data/<package>``.
 
     They come from the cache, from the package where it is installed beside the harness, or from a download by
@@ -40,10 +40,10 @@ def package_files(cache: Path, requirement: str, files: Mapping[str, str]) -> di
     name = requirement.partition("==")[0]
     folder = cache / "data" / name
     target = {member: folder / Path(member).name for member in files}
-    if _whole(target, files):
+    if _is_complete(target, files):
         return target
-    with locked(cache / "data" / f"{name}.lock", timeout_s=_DOWNLOAD_TIMEOUT_S, purpose=f"getting {requirement}"):
-        if _whole(target, files):
+    with hold_lock(cache / "data" / f"{name}.lock", timeout_s=_DOWNLOAD_TIMEOUT_S, purpose=f"getting {requirement}"):
+        if _is_complete(target, files):
             return target
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as scratch:
@@ -55,7 +55,7 @@ def package_files(cache: Path, requirement: str, files: Mapping[str, str]) -> di
     return target
 
 
-def _whole(paths: Mapping[str, Path], hashes: Mapping[str, str]) -> bool:
+def _is_complete(paths: Mapping[str, Path], hashes: Mapping[str, str]) -> bool:
     return all(path.is_file() and _sha256(path) == hashes[member] for member, path in paths.items())
 
 
@@ -73,7 +73,7 @@ def _find_installed(name: str, files: Mapping[str, str]) -> dict[str, Path] | No
         return None
     base = Path(next(iter(spec.submodule_search_locations))).parent
     paths = {member: base / member for member in files}
-    return paths if _whole(paths, files) else None
+    return paths if _is_complete(paths, files) else None
 
 
 def _download(requirement: str, files: Mapping[str, str], scratch: Path) -> dict[str, Path]:

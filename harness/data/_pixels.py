@@ -17,7 +17,7 @@ _PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 _FILMS = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
 
 
-def pixel_problem(stream: BinaryIO, dataset: FileDataset) -> str | None:
+def find_pixel_problem(stream: BinaryIO, dataset: FileDataset) -> str | None:
     """Check the pixel data that starts at the stream's position, and return its problem.
 
     Args:
@@ -54,8 +54,8 @@ def pixel_problem(stream: BinaryIO, dataset: FileDataset) -> str | None:
     return None
 
 
-def unpacked_pixel_problem(dataset: FileDataset) -> str | None:
-    """Check pixel data that pydicom has unpacked; see :func:`pixel_problem`."""
+def find_unpacked_problem(dataset: FileDataset) -> str | None:
+    """Check pixel data that pydicom has unpacked; see :func:`find_pixel_problem`."""
     tag = next((tag for tag in _PIXEL_TAGS if tag in dataset), None)
     if tag is None:
         return "no pixel data"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.common.locking import locked
+from harness.common.locking import hold_lock
 from harness.data.series import Geometry, Instance, Series, Truth
 
 _INDEX = "series.json"
@@ -38,7 +38,7 @@ def prepare_once(cache: Path, key: str, prepare: Callable[[Path, Path], tuple[Se
     series = _load(folder)
     if series is not None:
         return series
-    with locked(cache / "data" / f"{key}.lock", timeout_s=300.0, purpose=f"preparing {key}"):
+    with hold_lock(cache / "data" / f"{key}.lock", timeout_s=300.0, purpose=f"preparing {key}"):
         series = _load(folder)
         if series is not None:
             return series

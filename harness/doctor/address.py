@@ -73,7 +73,7 @@ def find_address(environ: Mapping[str, str]) -> Address:
             origin = Origin.CONFIGURATION
         if name in ("", DEFAULT_CONTEXT):
             return Address(f"unix://{DEFAULT_SOCKET}")
-        return Address(_host_of(folder, name), origin, name)
+        return Address(_read_host(folder, name), origin, name)
     except _UnreadableError as error:
         return Address("", origin, name, str(error))
 
@@ -95,7 +95,7 @@ def _current(path: Path) -> str:
     return name
 
 
-def _host_of(folder: Path, name: str) -> str:
+def _read_host(folder: Path, name: str) -> str:
     """Return the address of a context's engine."""
     # the name itself may be anything; folders are named by its hash
     path = (

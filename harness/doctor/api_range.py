@@ -13,13 +13,13 @@ NEWEST: Final = (1, 51)
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 
 
-def numbers(version: str) -> tuple[int, ...]:
+def parse_version(version: str) -> tuple[int, ...]:
     """Return ``1.41`` as ``(1, 41)``; empty for other texts."""
     parts = version.split(".")
     return tuple(map(int, parts)) if all(_NUMBER.fullmatch(part) for part in parts) else ()
 
 
-def text(version: tuple[int, ...]) -> str:
+def format_version(version: tuple[int, ...]) -> str:
     """Return ``(1, 41)`` as ``1.41``."""
     return ".".join(map(str, version))
 
@@ -31,5 +31,5 @@ def choose(api: str, minimum: str) -> str:
         api: the newest that the engine speaks.
         minimum: the oldest that it speaks; empty where it does not say so.
     """
-    chosen = min(numbers(api), NEWEST)
-    return text(chosen) if max(OLDEST, numbers(minimum)) <= chosen else ""
+    chosen = min(parse_version(api), NEWEST)
+    return format_version(chosen) if max(OLDEST, parse_version(minimum)) <= chosen else ""

@@ -83,7 +83,7 @@ def find_builder(environ: Mapping[str, str]) -> Builder:
     return Builder(reason="docker buildx is not installed", remedy=INSTALL_BUILDX)
 
 
-def builder_of(socket: str, environ: Mapping[str, str]) -> Builder:
+def find_socket_builder(socket: str, environ: Mapping[str, str]) -> Builder:
     """Return the builder of images on the engine at a socket. Never raises."""
     builder = find_builder(environ)
     if builder.buildkit and socket and not offers_buildkit(socket):

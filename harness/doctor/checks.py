@@ -94,10 +94,10 @@ def engine_check(engine: EngineFacts) -> Check:
     if engine.product != "Docker":
         detail = f"{who} at {engine.place} is not Docker: {_NOT_DOCKER}"
         return refused(detail, f"install Docker Engine {OLDEST_ENGINE} or newer")
-    known = f"API {api_range.text(api_range.OLDEST)} to {api_range.text(api_range.NEWEST)}"
+    known = f"API {api_range.format_version(api_range.OLDEST)} to {api_range.format_version(api_range.NEWEST)}"
     spoken = f"API {engine.minimum} to {engine.api}" if engine.minimum else f"API {engine.api}"
     found = f"{who}, {spoken}, {engine.place}"
-    if not engine.spoken and api_range.numbers(engine.api) < api_range.OLDEST:
+    if not engine.spoken and api_range.parse_version(engine.api) < api_range.OLDEST:
         return refused(f"{found}: too old, {known} is needed", f"install Docker Engine {OLDEST_ENGINE} or newer")
     if not engine.spoken:
         return refused(f"{found}: too new, {known} is known", "use a newer version of the harness, or an older engine")

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.common.locking import locked
+from harness.common.locking import hold_lock
 from harness.doctor import checks, probe, remedies
 from harness.doctor.checks import Check, decide
 from harness.doctor.engine import ask_engine
@@ -19,7 +19,7 @@ from harness.errors import EngineError, HarnessError, PlatformError
 _LOCK_TIMEOUT_S = 900.0
 
 
-def examine(look: Callable[[], Facts] = probe.look) -> list[Check]:
+def examine(look: Callable[[], Facts] = probe.collect_facts) -> list[Check]:
     """Return the checks; nothing is changed."""
     return decide(look())
 
@@ -35,7 +35,7 @@ def examine_nodes(facts: Facts) -> list[Check]:
 def fix(
     say: Callable[[str], None],
     *,
-    look: Callable[[], Facts] = probe.look,
+    look: Callable[[], Facts] = probe.collect_facts,
     apply: Callable[[str, Facts, Callable[[str], None]], None] = remedies.apply,
 ) -> list[Check]:
     """Fix what can be fixed without asking, then examine again.
@@ -53,7 +53,9 @@ def fix(
     result = decide(look())
     if not any(check.remedy for check in result):
         return result
-    with locked(probe.state_dir() / "doctor.lock", timeout_s=_LOCK_TIMEOUT_S, purpose="setting up this machine"):
+    with hold_lock(
+        probe.find_state_folder() / "doctor.lock", timeout_s=_LOCK_TIMEOUT_S, purpose="setting up this machine"
+    ):
         fixed: set[str] = set()
         tried: set[str] = set()
         while True:
@@ -84,13 +86,17 @@ def require_engine(environ: Mapping[str, str] | None = None) -> EngineFacts:
     environ = os.environ if environ is None else environ
     engine = ask_engine(environ)
     # the whole look is for the command that fixes it; an engine that answers is judged by its answer alone
-    found = checks.engine_check(engine) if engine.state == "up" else _of_engine(decide(probe.look(environ)))
+    found = (
+        checks.engine_check(engine)
+        if engine.state == "up"
+        else _find_engine_check(decide(probe.collect_facts(environ)))
+    )
     if found.status == checks.MISSING:
         raise EngineError(f"container engine: {found.detail}", fix=found.command)
     return engine
 
 
-def preflight(say: Callable[[str], None], *, look: Callable[[], Facts] = probe.look) -> None:
+def preflight(say: Callable[[str], None], *, look: Callable[[], Facts] = probe.collect_facts) -> None:
     """Check all that images are made with, before the first one: takes much less than a second, starts no container.
 
     Args:
@@ -103,7 +109,7 @@ def preflight(say: Callable[[str], None], *, look: Callable[[], Facts] = probe.l
     """
     facts = look()
     found = decide(facts)
-    engine = _of_engine(found)
+    engine = _find_engine_check(found)
     if engine.status == checks.MISSING:
         raise EngineError(f"container engine: {engine.detail}", fix=engine.command)
     say(f"container engine: {engine.detail}")
@@ -122,7 +128,7 @@ def require_nodes(nodes: int, say: Callable[[str], None], *, look: Callable[[], 
     Raises:
         PlatformError: they cannot run here; the fix is the command to run on this machine.
     """
-    _require(decide_nodes((look or probe.look)(), nodes), "no kind cluster can be made", say)
+    _require(decide_nodes((look or probe.collect_facts)(), nodes), "no kind cluster can be made", say)
 
 
 def _require(found: Sequence[Check], consequence: str, say: Callable[[str], None]) -> None:
@@ -134,7 +140,7 @@ def _require(found: Sequence[Check], consequence: str, say: Callable[[str], None
             say(f"{check.name}: {check.detail}; {check.command}")
 
 
-def _of_engine(found: Sequence[Check]) -> Check:
+def _find_engine_check(found: Sequence[Check]) -> Check:
     return next(check for check in found if check.name == checks.ENGINE)
 
 
@@ -151,7 +157,7 @@ def main(arguments: Sequence[str]) -> int:
 
     try:
         fixed = fix(say) if options.fix else None
-        facts = probe.look()
+        facts = probe.collect_facts()
     except HarnessError as error:
         print(f"doctor: {error}", file=sys.stderr)
         return error.exit_status

@@ -19,7 +19,7 @@ _OWN_FILE = re.compile(r"/containers/([0-9a-f]{64})/(?:hostname|hosts|resolv\.co
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
-def own_container(mounts: Path = _MOUNTS) -> str:
+def find_own_container(mounts: Path = _MOUNTS) -> str:
     """Return the id of the container that this process is in, '' outside of any, or where its engine is not Docker."""
     try:
         found = _OWN_FILE.search(mounts.read_text("utf-8", "replace"))
@@ -28,7 +28,7 @@ def own_container(mounts: Path = _MOUNTS) -> str:
     return found[1] if found else ""
 
 
-def enclosing(container: str, inspect: Inspect) -> str:
+def find_enclosing(container: str, inspect: Inspect) -> str:
     """Return the name of the container that confines this process to its network.
 
     Args:

@@ -66,7 +66,7 @@ def _describe(address: Address) -> str:
     return f"{address.origin.value}={address.url!r}"
 
 
-def rootless_socket(environ: Mapping[str, str]) -> str:
+def find_rootless_socket(environ: Mapping[str, str]) -> str:
     """Return the socket of an engine that this user runs without root, '' without one."""
     runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     path = Path(runtime, "docker.sock")
@@ -87,9 +87,9 @@ def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) 
             return EngineFacts(address, "foreign", detail=f"status {status}, {body[:60]!r}")
         # only this shows whether a rootless engine is usable
         if (inside or _ROOTLESS in _parts(answer)) and engine.spoken:
-            engine = dataclasses.replace(engine, inside=_inside(connection, engine.spoken))
-        if engine.spoken and (container := enclosure.own_container()):
-            engine = dataclasses.replace(engine, enclosing=_enclosing(connection, engine.spoken, container))
+            engine = dataclasses.replace(engine, inside=_describe_inside(connection, engine.spoken))
+        if engine.spoken and (container := enclosure.find_own_container()):
+            engine = dataclasses.replace(engine, enclosing=_find_enclosing(connection, engine.spoken, container))
         return engine
     except PermissionError:
         return EngineFacts(address, "denied")
@@ -131,7 +131,7 @@ def _engine(address: str, answer: dict[str, Any]) -> EngineFacts:
     )
 
 
-def _inside(connection: http.client.HTTPConnection, version: str) -> Inside | None:
+def _describe_inside(connection: http.client.HTTPConnection, version: str) -> Inside | None:
     """Return the facts that an engine reports about itself; ``None`` if it does not report them."""
     _, body = _get(connection, f"/v{version}/info")
     try:
@@ -152,13 +152,13 @@ def _inside(connection: http.client.HTTPConnection, version: str) -> Inside | No
         return None
 
 
-def _enclosing(connection: http.client.HTTPConnection, version: str, container: str) -> str:
+def _find_enclosing(connection: http.client.HTTPConnection, version: str, container: str) -> str:
     def inspect(name: str) -> dict[str, Any] | None:
         status, body = _get(connection, f"/v{version}/containers/{name}/json")
         return json.loads(body) if status == http.client.OK else None
 
     try:
-        return enclosure.enclosing(container, inspect)
+        return enclosure.find_enclosing(container, inspect)
     except (ValueError, KeyError, TypeError):
         return ""
 

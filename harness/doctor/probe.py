@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.doctor.builder import builder_of
-from harness.doctor.engine import ask_engine, rootless_socket
+from harness.doctor.builder import find_socket_builder
+from harness.doctor.engine import ask_engine, find_rootless_socket
 from harness.doctor.facts import Facts
 from harness.settings.variables import STATE_DIR
 
@@ -19,7 +19,7 @@ _CAP_SYS_RESOURCE = 24
 _SEARCH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
-def look(environ: Mapping[str, str] | None = None) -> Facts:
+def collect_facts(environ: Mapping[str, str] | None = None) -> Facts:
     """Examine the machine once; takes a few milliseconds and changes nothing."""
     environ = os.environ if environ is None else environ
     engine = ask_engine(environ, inside=True)
@@ -29,17 +29,17 @@ def look(environ: Mapping[str, str] | None = None) -> Facts:
         python=sys.version_info[:3],
         root=os.geteuid() == 0,
         user=_user(),
-        apt=_is_debian_like(Path("/etc/os-release")) and program("apt-get", environ) != "",
+        apt=_is_debian_like(Path("/etc/os-release")) and find_program("apt-get", environ) != "",
         systemd=Path("/run/systemd/system").is_dir(),
-        daemon=program("dockerd", environ),
+        daemon=find_program("dockerd", environ),
         engine=engine,
-        rootless=rootless_socket(environ),
+        rootless=find_rootless_socket(environ),
         group_member=_in_docker_group(_user()),
-        bootstrapper=program("mmdebstrap", environ),
+        bootstrapper=find_program("mmdebstrap", environ),
         disk_free=_disk_free(root),
         # an engine in a virtual machine has less than this one
         memory=min(memory, default=None),
-        builder=builder_of(engine.socket if engine.state == "up" else "", environ),
+        builder=find_socket_builder(engine.socket if engine.state == "up" else "", environ),
         resource_capability=_has_capability(Path("/proc/self/status"), _CAP_SYS_RESOURCE),
         data_file_system=(engine.inside and engine.inside.backing) or _file_system(root, Path("/proc/self/mounts")),
         inotify_instances=_number(Path("/proc/sys/fs/inotify/max_user_instances")),
@@ -47,13 +47,13 @@ def look(environ: Mapping[str, str] | None = None) -> Facts:
     )
 
 
-def program(name: str, environ: Mapping[str, str]) -> str:
+def find_program(name: str, environ: Mapping[str, str]) -> str:
     """Return the path of a program, also from a folder for administrators; '' where absent."""
     folders = [*environ.get("PATH", os.defpath).split(os.pathsep), *_SEARCH]
     return shutil.which(name, path=os.pathsep.join(folders)) or ""
 
 
-def state_dir(environ: Mapping[str, str] | None = None) -> Path:
+def find_state_folder(environ: Mapping[str, str] | None = None) -> Path:
     """Return the harness's state folder, as in its settings (but found without their library); created."""
     environ = os.environ if environ is None else environ
     own = STATE_DIR.read(environ)

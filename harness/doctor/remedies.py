@@ -14,7 +14,7 @@ from harness.doctor import checks
 from harness.doctor.address import DEFAULT_SOCKET
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Facts
-from harness.doctor.probe import program, state_dir
+from harness.doctor.probe import find_program, find_state_folder
 from harness.errors import PlatformError
 
 _APT_TIMEOUT_S = 900.0
@@ -81,7 +81,7 @@ def _is_offered(package: str) -> bool:
 def _apt(*arguments: str) -> None:
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     command = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *arguments]
-    run_logged(command, state_dir() / "apt.log", environ, _APT_TIMEOUT_S)
+    run_logged(command, find_state_folder() / "apt.log", environ, _APT_TIMEOUT_S)
 
 
 def start_engine(facts: Facts, say: Callable[[str], None], *, extra: tuple[str, ...] = ()) -> None:
@@ -93,11 +93,11 @@ def start_engine(facts: Facts, say: Callable[[str], None], *, extra: tuple[str, 
     environ = {**os.environ, "PATH": os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"}
     if facts.systemd:
         say("starting the container engine (systemctl start docker)")
-        run_logged(["systemctl", "start", "docker"], state_dir() / "systemctl.log", environ, _START_TIMEOUT_S)
+        run_logged(["systemctl", "start", "docker"], find_state_folder() / "systemctl.log", environ, _START_TIMEOUT_S)
         _await_answer(None, Path("/var/log/syslog"), f"unix://{DEFAULT_SOCKET}")
         return
     running = _clean_pid_files()
-    log = state_dir() / "dockerd.log"
+    log = find_state_folder() / "dockerd.log"
     process = None
     if not running:
         # Packages may have started it already (an init script); only where nothing runs it is ours to start.
@@ -128,12 +128,12 @@ def runtime_options(facts: Facts) -> tuple[str, ...]:
 
     It is not the default runtime: plain containers do not need it, and it costs each start a Python process.
     """
-    if facts.resource_capability or not program("runc", os.environ):
+    if facts.resource_capability or not find_program("runc", os.environ):
         return ()
     configuration = Path("/etc/docker/daemon.json")
     if configuration.is_file() and '"runtimes"' in configuration.read_text("utf-8", "replace"):
         return ()  # the daemon refuses an option that its file sets too
-    return ("--add-runtime", f"{RUNTIME}={install_runtime_wrapper(state_dir())}")
+    return ("--add-runtime", f"{RUNTIME}={install_runtime_wrapper(find_state_folder())}")
 
 
 def wrapper_path(folder: Path) -> Path:

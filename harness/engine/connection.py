@@ -32,7 +32,7 @@ def connect(*, timeout_s: float = 60.0) -> docker.DockerClient:
         return docker.DockerClient(found.address, version=found.spoken, timeout=math.ceil(timeout_s))
 
 
-def client(timeout_s: float = 60.0) -> APIClient:
+def connect_api(timeout_s: float = 60.0) -> APIClient:
     """Return the requests of :func:`connect` without its objects; closing them is closing the client."""
     return connect(timeout_s=timeout_s).api
 
@@ -57,7 +57,7 @@ def reading_configuration() -> Iterator[None]:
         ) from None
 
 
-def words(error: Exception) -> str:
+def read_message(error: Exception) -> str:
     """Return the engine's own message about a failed request, or that of the connection to it.
 
     The answer's body is read for it, which a client leaves alone where it was to be streamed.
@@ -78,7 +78,7 @@ def words(error: Exception) -> str:
     return " ".join(str(said or error).split()) or type(error).__name__
 
 
-def trouble_in(event: object) -> str:
+def find_error(event: object) -> str:
     """Return the error that one document of a streamed answer carries, in the engine's words; empty without one.
 
     A request that fails as a whole is answered by one document with its message.
@@ -90,11 +90,11 @@ def trouble_in(event: object) -> str:
     return str(event.get("error") or nested or event.get("message") or "")
 
 
-def trouble_in_text(answer: str) -> str:
-    """Return the first error in a streamed answer that was read as a whole, see :func:`trouble_in`."""
+def find_error_in_text(answer: str) -> str:
+    """Return the first error in a streamed answer that was read as a whole, see :func:`find_error`."""
     for line in answer.splitlines():
         with contextlib.suppress(ValueError):
-            if trouble := trouble_in(json.loads(line)):
+            if trouble := find_error(json.loads(line)):
                 return trouble
     return ""
 
@@ -115,7 +115,7 @@ def explain_stopped(client: docker.DockerClient, container: str, what: str) -> s
     except docker.errors.NotFound:
         return f"{what} is gone: there is no container {container} any more"
     except (docker.errors.APIError, requests.RequestException) as error:
-        return f"the container engine does not answer: {words(error)}"
+        return f"the container engine does not answer: {read_message(error)}"
     if state["Running"] and not state["Paused"]:
         return ""
     if state["Paused"]:
@@ -124,13 +124,13 @@ def explain_stopped(client: docker.DockerClient, container: str, what: str) -> s
     return f"{what} has stopped ({why}): container {container}"
 
 
-def architecture() -> str:
+def read_architecture() -> str:
     """Return the architecture of the images that the engine runs, as images name it: ``amd64``.
 
     Raises:
         EngineError: no engine answers.
     """
-    engine = client()
+    engine = connect_api()
     try:
         return str(engine.version()["Arch"])
     finally:

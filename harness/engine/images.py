@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.engine.connection import client, trouble_in, words
+from harness.engine.connection import connect_api, find_error, read_message
 from harness.errors import ImageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def find_image(engine: APIClient, reference: str) -> dict[str, Any] | None:
     return found
 
 
-def ids_of(engine: APIClient, images: Mapping[str, str]) -> dict[str, str]:
+def find_ids(engine: APIClient, images: Mapping[str, str]) -> dict[str, str]:
     """Return the ids of images; each image is asked for once, however many references it has.
 
     Args:
@@ -62,31 +62,31 @@ def ids_of(engine: APIClient, images: Mapping[str, str]) -> dict[str, str]:
     return {reference: found[name] for reference, name in images.items()}
 
 
-def image_labels(image: dict[str, Any]) -> dict[str, str]:
+def read_labels(image: dict[str, Any]) -> dict[str, str]:
     """Return the labels of an inspected image."""
     return dict((image.get("Config") or {}).get("Labels") or {})
 
 
-def identity(image: dict[str, Any]) -> str:
+def compute_identity(image: dict[str, Any]) -> str:
     """Return a digest of an inspected image's content, which is the same in every engine.
 
     The id is another one in an engine with containerd's store, and after an archive has passed through one.
     """
     configuration = image.get("Config") or {}
     said = [configuration.get(key) or None for key in ("Env", "Entrypoint", "Cmd", "User", "WorkingDir")]
-    return hashlib.sha256(json.dumps([layers(image), *said]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([read_layers(image), *said]).encode()).hexdigest()
 
 
-def layers(image: dict[str, Any]) -> tuple[str, ...]:
+def read_layers(image: dict[str, Any]) -> tuple[str, ...]:
     """Return the digests of the uncompressed layers of an inspected image, the lowest first."""
     return tuple((image.get("RootFS") or {}).get("Layers") or ())
 
 
-def layers_of(reference: str) -> tuple[str, ...]:
+def find_layers(reference: str) -> tuple[str, ...]:
     """Return the digests of the uncompressed layers of an image of the engine; empty when it does not have it."""
-    engine = client()
+    engine = connect_api()
     try:
-        return layers(find_image(engine, reference) or {})
+        return read_layers(find_image(engine, reference) or {})
     finally:
         engine.close()
 
@@ -107,7 +107,7 @@ def load_images(engine: APIClient, archive: Iterable[bytes], shown: str) -> None
 
     try:
         for event in engine.load_image(archive) or ():  # type: ignore[no-untyped-call]
-            if trouble := trouble_in(event):
+            if trouble := find_error(event):
                 raise ImageError(f"the engine does not load {shown}", last_seen=trouble)
             if damaged := _UNPACKING.match(str(event.get("stream", "")) if isinstance(event, dict) else ""):
                 # containerd has it all the same, and would be asked for it by its name the next time
@@ -115,4 +115,4 @@ def load_images(engine: APIClient, archive: Iterable[bytes], shown: str) -> None
                     engine.remove_image(damaged["name"])
                 raise ImageError(f"the engine does not load {shown}", last_seen=damaged["words"].strip())
     except (docker.errors.APIError, requests.RequestException) as error:
-        raise ImageError(f"the engine does not load {shown}", last_seen=words(error)) from None
+        raise ImageError(f"the engine does not load {shown}", last_seen=read_message(error)) from None

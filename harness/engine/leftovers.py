@@ -23,7 +23,7 @@ _RESTART = "the engine's records are wrong: restart it"
 _AGAIN_S = 0.2
 
 
-def labels(entry: Entry) -> dict[str, str]:
+def make_labels(entry: Entry) -> dict[str, str]:
     """Return the labels of everything that belongs to an environment."""
     return {LABEL_ENVIRONMENT: entry.id, LABEL_OWNER: entry.owner, LABEL_STARTED: entry.started}
 
@@ -131,7 +131,7 @@ def remove_network(client: docker.DockerClient, network: str) -> None:
             if not polling.again():
                 raise NotRemovedError(
                     f"the engine does not remove network {network[:12]}",
-                    last_seen=engine.words(error),
+                    last_seen=engine.read_message(error),
                     fix=f"end the containers that are on it; if there are none, {_RESTART}",
                 ) from None
 

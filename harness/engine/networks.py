@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.engine.leftovers import labels
+from harness.engine.leftovers import make_labels
 
 if TYPE_CHECKING:
     import docker
@@ -18,7 +18,7 @@ _POOLS = (
 )
 
 
-def edge(environment_id: str) -> str:
+def name_edge(environment_id: str) -> str:
     """Return the name of the network over which an environment's control plane is reached."""
     return f"kh-{environment_id}-edge"
 
@@ -29,9 +29,9 @@ def create_edge(client: docker.DockerClient, entry: Entry) -> None:
     (That one may be switched off, and a bridge that was made again by hand changes its hardware address whenever a
     container starts or ends, which cuts connections off for half a minute.)
     """
-    client.api.create_network(edge(entry.id), driver="bridge", labels=labels(entry), check_duplicate=True)
+    client.api.create_network(name_edge(entry.id), driver="bridge", labels=make_labels(entry), check_duplicate=True)
 
 
-def way_out(words: str) -> str:
+def advise(words: str) -> str:
     """Return the next step after an engine's refusal."""
     return _POOLS if "address pool" in words else "`kaapana-harness doctor` examines the engine"

@@ -49,7 +49,7 @@ def try_engine(image: str) -> None:
     entry = ledger.new_entry(f"trial-{secrets.token_hex(4)}", cluster="")
     path = str(Path(require_engine().socket).resolve())
     with contextlib.closing(connect()) as client:
-        api, name, labels = client.api, f"kh-{entry.id}", leftovers.labels(entry)
+        api, name, labels = client.api, f"kh-{entry.id}", leftovers.make_labels(entry)
         try:
             # like those of pods: the engine's machine has no address on it
             inside = {"com.docker.network.bridge.inhibit_ipv4": "true"}
@@ -57,7 +57,7 @@ def try_engine(image: str) -> None:
             networks.create_edge(client, entry)
             host = api.create_host_config(
                 mounts=[Mount("/var/run/docker.sock", path, type="bind")],
-                network_mode=networks.edge(entry.id),
+                network_mode=networks.name_edge(entry.id),
                 port_bindings={_PORT: (LOOPBACK, None)},
                 security_opt=["label=disable"],
             )
@@ -67,10 +67,10 @@ def try_engine(image: str) -> None:
             api.connect_container_to_network(name, f"{name}-pods")
             _reach(int(api.port(name, _PORT)[0]["HostPort"]))
         except docker.errors.APIError as error:
-            words = engine.words(error)
+            words = engine.read_message(error)
             raise EngineError(
                 f"the engine does not run containers as the platform needs them: {words}",
-                fix=networks.way_out(words),
+                fix=networks.advise(words),
             ) from None
         finally:
             leftovers.remove(client, entry.id)

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from harness.common.references import last_part
+from harness.common.references import find_last_part
 from harness.errors import BuildError, ExtensionError
 from harness.extension import trees, wildcards
 from harness.images.context import author_names, ignore_file
@@ -100,7 +100,7 @@ def copies(root: Path, dockerfile: Path, *, below: PurePosixPath, base: str) -> 
     for number, described in enumerate(parsed.stages({})):
         earlier = stages.get(described.base.lower())
         stage = earlier.child() if earlier else _Stage()
-        if earlier is None and last_part(described.base) != base:
+        if earlier is None and find_last_part(described.base) != base:
             stage.unread.append(_describe(described.instructions[0]))
         follower = _Follower(root, dockerfile.parent, below, stages, stage, declared, taken, ignored)
         for instruction in described.instructions[1:]:

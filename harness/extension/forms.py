@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness.common.documents import DocumentError, abridge, check_json, json_document
+from harness.common.documents import DocumentError, abridge, check_json, parse_json
 from harness.errors import FormError
 from harness.extension.form_fill import fill
 from harness.extension.form_rules import (
@@ -126,11 +126,11 @@ def _parse_typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
             return {"true": True, "false": False}[text.strip().lower()]
         if kind == "array":
             if text.lstrip().startswith("["):
-                return json_document(text)
+                return parse_json(text)
             items = schema.get("items") or {}
             return [_parse_typed(name, items, part.strip()) for part in text.split(",") if part.strip()]
         if kind == "object":
-            return json_document(text)
+            return parse_json(text)
     except (ValueError, KeyError):
         raise FormError(
             f"form value {name}={abridge(text)} is not a valid {kind}", fix=describe(name, schema)

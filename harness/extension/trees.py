@@ -138,7 +138,7 @@ def parse_yaml(text: str, shown: str) -> Any:
         ExtensionError: more than one document, or not YAML.
     """
     try:
-        found = documents.yaml_documents(text)
+        found = documents.parse_yaml(text)
     except documents.DocumentError as error:
         raise ExtensionError(f"{shown} is not valid YAML", last_seen=str(error)) from None
     if len(found) > 1:

@@ -89,7 +89,7 @@ def build_image(
                 begun = line
             tail.append(line.text)
             on_line(line.text)
-        api = engine.client()
+        api = engine.connect_api()
         try:
             image = engine.find_image(api, tag)
         finally:

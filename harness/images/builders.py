@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from harness import engine
 from harness.common.progress import OnProgress, quiet
 from harness.doctor import api_range, require_engine
-from harness.doctor.builder import Builder, builder_of
+from harness.doctor.builder import Builder, find_socket_builder
 from harness.doctor.facts import EngineFacts
 from harness.errors import EngineError
 from harness.images import features
@@ -27,7 +27,7 @@ _NETWORKS = frozenset({"default", "host", "none"})
 
 def choose_builder(site: SiteSettings, found: EngineFacts) -> Builder:
     """Return the builder of images on an engine at this site."""
-    builder = builder_of(found.socket, os.environ)
+    builder = find_socket_builder(found.socket, os.environ)
     if not builder.buildkit:
         return builder
     if site.network_mode and site.network_mode not in _NETWORKS:
@@ -92,7 +92,7 @@ def _unsupported_error(
 
 def keeps_records(found: EngineFacts) -> bool:
     """Return whether an engine may keep records of BuildKit's builds, with the values of their arguments."""
-    return api_range.numbers(found.api) >= _KEEPING_RECORDS
+    return api_range.parse_version(found.api) >= _KEEPING_RECORDS
 
 
 def takes_secrets(found: EngineFacts) -> bool:
@@ -102,7 +102,7 @@ def takes_secrets(found: EngineFacts) -> bool:
 
 def pull_frontend(reference: str, on_line: OnProgress) -> str:
     """Return why the image of a frontend is not in the engine and cannot be pulled; empty where it is there."""
-    api = engine.client()
+    api = engine.connect_api()
     try:
         return "" if engine.find_image(api, reference) else pull(reference, on_line)
     finally:

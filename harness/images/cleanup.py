@@ -36,7 +36,7 @@ class LocalImage:
 def list_images(settings: BuildSettings) -> list[LocalImage]:
     """Return all tags below ``kaapana-harness/``, and whether the installed version of the harness asks for them."""
     current = set(current_tags(settings).values())
-    api = engine.client()
+    api = engine.connect_api()
     try:
         return sorted(
             (
@@ -72,7 +72,7 @@ def prune(
 
     images = list_images(settings)
     removed = []
-    api = engine.client(timeout_s=300)
+    api = engine.connect_api(timeout_s=300)
     try:
         busy = {*in_use, *(container["ImageID"] for container in api.containers(all=True))}
         for image in images:

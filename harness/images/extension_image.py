@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness import engine
 from harness.common import documents
-from harness.common.locking import making_image
+from harness.common.locking import lock_image
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import is_digest, split_reference
 from harness.errors import BuildError
@@ -98,9 +98,9 @@ def build_extension_image(
     arguments = [f"{name}={value}" for name, value in sorted((buildargs or {}).items())]
     inputs = context.digest(dockerfile, *identities, *arguments)
     kept = f"{EXTENSION_REPOSITORY}:{inputs[:12]}"
-    api = engine.client()
+    api = engine.connect_api()
     try:
-        with making_image(f"extension-{inputs[:12]}", settings):
+        with lock_image(f"extension-{inputs[:12]}", settings):
             found = engine.find_image(api, kept)
             if found is None:
                 build_image(
@@ -232,7 +232,7 @@ def _ensure_base(reference: str, dockerfile: Path, settings: BuildSettings, on_l
                 fix=f"write FROM local-only/{base}:latest",
             )
         ensure(base, settings=settings, on_progress=on_line)
-    api = engine.client()
+    api = engine.connect_api()
     try:
         image = engine.find_image(api, reference)
         if image is None:

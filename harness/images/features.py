@@ -120,7 +120,7 @@ def _runs(platform: str) -> bool:
 
 def syntax_of(api: str) -> Syntax:
     """Return the version of the Dockerfile's syntax that the BuildKit of an engine has built in, by its newest API."""
-    version = api_range.numbers(api)
+    version = api_range.parse_version(api)
     return max((release.syntax for release in _RELEASES if release.api <= version), default=LEGACY)
 
 

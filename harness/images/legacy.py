@@ -26,7 +26,7 @@ def build(request: BuildRequest) -> Iterator[BuildLine]:
 
     deadline = time.monotonic() + request.timeout_s
     # The engine may be silent during a whole step, so silence alone is not a failure.
-    api = engine.client(timeout_s=request.timeout_s)
+    api = engine.connect_api(timeout_s=request.timeout_s)
     try:
         with request.context.tar() as archive:
             stream = api.build(
@@ -47,7 +47,7 @@ def build(request: BuildRequest) -> Iterator[BuildLine]:
                 if time.monotonic() > deadline:
                     raise timeout_error(request.timeout_s)
     except (docker.errors.APIError, docker.errors.BuildError, requests.RequestException) as problem:
-        raise BuilderError(engine.words(problem)) from None
+        raise BuilderError(engine.read_message(problem)) from None
     finally:
         api.close()
 
@@ -68,7 +68,7 @@ def _lines(stream: Iterator[dict[str, Any]]) -> Iterator[str]:
     """
     rest = ""
     for message in stream:
-        if trouble := engine.trouble_in(message):
+        if trouble := engine.find_error(message):
             raise BuilderError(trouble)
         rest += message.get("stream", "")
         *whole, rest = rest.split("\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from harness.common.references import join_reference, place
+from harness.common.references import join_reference, parse_reference
 from harness.errors import ImageError
 from harness.images.registry import RegistryClient
 
@@ -86,6 +86,6 @@ def exists(reference: str) -> bool:
     Raises:
         PlatformError: the registry does not answer, or refuses.
     """
-    host, repository, tag = place(reference)
+    host, repository, tag = parse_reference(reference)
     with RegistryClient(host, timeout_s=_PATIENCE_S) as client:
         return client.digest(repository, tag) is not None

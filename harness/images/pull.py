@@ -21,20 +21,20 @@ def pull(reference: str, on_line: OnProgress) -> str:
     import docker
     import requests
 
-    from harness.engine import client, trouble_in, words
+    from harness.engine import connect_api, find_error, read_message
 
     registry = host_of(reference) or "the public registry"
     if registry in _unreachable:
         return _unreachable[registry]
-    impatient = client(timeout_s=PATIENCE_S)
+    impatient = connect_api(timeout_s=PATIENCE_S)
     try:
         on_line(f"pull {reference}")
         for event in impatient.pull(reference, stream=True, decode=True):
-            if trouble := trouble_in(event):
+            if trouble := find_error(event):
                 return _reason(registry, trouble)
         return ""
     except docker.errors.APIError as error:
-        return _reason(registry, words(error))
+        return _reason(registry, read_message(error))
     except docker.errors.InvalidRepository as error:
         # no registry was asked
         return str(error)

@@ -226,19 +226,19 @@ class RegistryClient:
 
         repository, tag = split_reference(reference.removeprefix(f"{self.address}/"))
         target = f"{self.address}/{repository}"
-        api = engine.client(timeout_s=600)
+        api = engine.connect_api(timeout_s=600)
         try:
             # the name is needed for the push only
             with temporary_names.give_names(api, {f"{target}:{tag}": image}):
                 states: dict[str, str] = {}
                 for event in api.push(target, tag=tag, stream=True, decode=True, auth_config=self._for_engine()):
-                    if trouble := engine.trouble_in(event):
+                    if trouble := engine.find_error(event):
                         raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=trouble)
                     _report(event, states, on_line)
         except docker.errors.ImageNotFound:
             raise ImageError(f"there is no image {image} to push", fix="build it first") from None
         except (docker.errors.APIError, requests.RequestException) as error:
-            raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=engine.words(error)) from None
+            raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=engine.read_message(error)) from None
         finally:
             api.close()
         digest = self.digest(repository, tag)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness import engine
-from harness.common.locking import making_image
+from harness.common.locking import lock_image
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import split_reference
 from harness.doctor import preflight
@@ -39,7 +39,7 @@ _said: set[str] = set()
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-    """An existing image: its tag, the engine's id, and its :func:`engine.identity`."""
+    """An existing image: its tag, the engine's id, and its :func:`engine.compute_identity`."""
 
     tag: str
     id: str
@@ -76,7 +76,7 @@ def ensure_all(
     """
     wanted = list(dict.fromkeys(names))
     site = SiteSettings.detect(ca_bundle=settings.ca_bundle)
-    api = engine.client()
+    api = engine.connect_api()
     try:
         made = _find_present(_closure(wanted), site, api)
         for name in wanted:
@@ -152,7 +152,7 @@ def _make_all(
 def current_tags(settings: BuildSettings) -> dict[str, str]:
     """Return tag by name of every image of the catalogue that is in the engine and up to date; build nothing."""
     site = SiteSettings.detect(ca_bundle=settings.ca_bundle)
-    api = engine.client()
+    api = engine.connect_api()
     try:
         return {name: image.tag for name, image in _find_present(_closure(CATALOGUE), site, api).items()}
     finally:
@@ -171,7 +171,7 @@ def _find_present(names: Iterable[str], site: SiteSettings, api: APIClient) -> d
 
 
 def _made_of(tag: str, found: dict[str, Any]) -> Made:
-    return Made(tag, str(found["Id"]), engine.identity(found))
+    return Made(tag, str(found["Id"]), engine.compute_identity(found))
 
 
 def _closure(names: Iterable[str]) -> list[str]:
@@ -211,11 +211,11 @@ def _make(
     image: Spec, made: dict[str, Made], settings: BuildSettings, site: SiteSettings, on_progress: OnProgress
 ) -> Made:
     tag, context = _tag(image, made, site)
-    api = engine.client(timeout_s=settings.build_timeout)
+    api = engine.connect_api(timeout_s=settings.build_timeout)
     try:
         found = engine.find_image(api, tag)
         if found is None:
-            with making_image(image.name, settings, on_progress):
+            with lock_image(image.name, settings, on_progress):
                 found = engine.find_image(api, tag)
                 if found is None:
                     _create(image, tag, context, made, settings, site, on_progress)
@@ -300,7 +300,7 @@ def _pull(image: Spec, on_line: OnProgress) -> str:
 
 
 def _retag(source: str, tag: str) -> None:
-    api: APIClient = engine.client()
+    api: APIClient = engine.connect_api()
     try:
         api.tag(source, *split_reference(tag))
     finally:

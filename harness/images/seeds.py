@@ -144,7 +144,7 @@ def debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnProgres
         command += [SUITE, str(archive), *([site.apt_mirror] if site.apt_mirror else [])]
         on_line(f"mmdebstrap {SUITE}")
         _run(command, timeout_s, on_line, "the base system cannot be made from packages")
-        api = engine.client(timeout_s=timeout_s)
+        api = engine.connect_api(timeout_s=timeout_s)
         try:
             repository, version = split_reference(tag)
             answer: object = api.import_image_from_file(
@@ -153,10 +153,12 @@ def debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnProgres
                 tag=version,
                 changes=[f"LABEL {engine.LABEL_NAME}=debian"],
             )
-            if trouble := engine.trouble_in_text(str(answer)):
+            if trouble := engine.find_error_in_text(str(answer)):
                 raise ImageError("the engine does not import the base system", last_seen=trouble)
         except docker.errors.APIError as error:
-            raise ImageError("the engine does not import the base system", last_seen=engine.words(error)) from None
+            raise ImageError(
+                "the engine does not import the base system", last_seen=engine.read_message(error)
+            ) from None
         finally:
             api.close()
 

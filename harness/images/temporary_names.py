@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from harness import engine
-from harness.common.locking import locked
-from harness.common.references import canonical, is_digest, split_reference
+from harness.common.locking import hold_lock
+from harness.common.references import is_digest, split_reference, to_canonical
 from harness.errors import ImageError
 from harness.settings import folders
 
@@ -35,13 +35,13 @@ def lock_names(names: Iterable[str]) -> Iterator[None]:
     """
     shares: dict[int, str] = {}
     for name in names:
-        shares.setdefault(zlib.crc32(canonical(name).encode()) % _LOCKS, name)
+        shares.setdefault(zlib.crc32(to_canonical(name).encode()) % _LOCKS, name)
     folder = folders.state() / "locks"
     with contextlib.ExitStack() as stack:
         # in one order, so that two processes that need several of them do not wait for each other
         for number, name in sorted(shares.items()):
             path = folder / f"name-{number}.lock"
-            stack.enter_context(locked(path, timeout_s=_PATIENCE_S, purpose=f"the name {name} in the engine"))
+            stack.enter_context(hold_lock(path, timeout_s=_PATIENCE_S, purpose=f"the name {name} in the engine"))
         yield
 
 

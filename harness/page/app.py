@@ -239,7 +239,7 @@ async def _read_json(request: Request) -> Any:
         if len(content) > _LARGEST_BODY:
             raise UsageError(f"the request has more than {_LARGEST_BODY} bytes")
     try:
-        return documents.json_document(bytes(content))
+        return documents.parse_json(bytes(content))
     except ValueError as error:
         raise UsageError(f"the request cannot be read as JSON: {error}") from None
 

@@ -69,7 +69,7 @@ def _read_run_id(path: Path) -> str:
     if path.stat().st_size > _LARGEST:
         return ""
     try:
-        run: Any = documents.json_document(path.read_bytes())
+        run: Any = documents.parse_json(path.read_bytes())
     except ValueError:
         return ""
     found = run.get("run_id") if isinstance(run, dict) else None

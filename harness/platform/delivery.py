@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness import engine
 from harness.artefacts.sources import Route
 from harness.common.progress import OnProgress
-from harness.common.references import join_reference, last_part, split_reference
+from harness.common.references import find_last_part, join_reference, split_reference
 from harness.common.scratch import scratch_folder
 from harness.errors import ImageError, UsageError
 from harness.images import build_extension_image, temporary_names
@@ -77,7 +77,7 @@ def build(
         image_id = build_extension_image(
             container.directory, tag, settings=settings, on_line=lines, on_notice=lines.notice, dockerfile=dockerfile
         )
-        layers = engine.layers_of(image_id)
+        layers = engine.find_layers(image_id)
         return PodImage(container.image, image_id, reference_of(container), "built", image_id, layers, replaced)
 
     wanted = [container for container in containers if not container.ignored]
@@ -145,7 +145,7 @@ def deliver_found(
     """
     images = {
         image.reference: PodImage(
-            last_part(image.reference),
+            find_last_part(image.reference),
             image.config_digest if image.route is Route.PRESENT else image.load(say),
             image.reference,
             image.origin,
@@ -204,7 +204,7 @@ def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) ->
     import requests
 
     images = list(images)
-    api = engine.client(timeout_s=600)
+    api = engine.connect_api(timeout_s=600)
     # with its tag: a name alone would be saved with all the tags that the engine has of it
     names = {join_reference(*split_reference(image.reference)): image.image_id for image in images}
     partial = archive.with_name(f".{archive.name}.{os.getpid()}.partial")
@@ -219,7 +219,7 @@ def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) ->
                 file.write(block)
         partial.replace(archive)
     except (docker.errors.APIError, requests.RequestException) as error:
-        raise ImageError("the images cannot be saved", last_seen=engine.words(error)) from None
+        raise ImageError("the images cannot be saved", last_seen=engine.read_message(error)) from None
     except OSError as error:
         raise ImageError(
             f"{archive} cannot be written: {error.strerror or error}", fix="choose another place"

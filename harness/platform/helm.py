@@ -205,7 +205,7 @@ def _parse(texts: Iterable[tuple[str, str]]) -> list[Manifest]:
 
 def _mapping(text: str) -> dict[str, Any]:
     try:
-        found = documents.yaml_documents(text)
+        found = documents.parse_yaml(text)
     except documents.DocumentError as error:
         raise HelmError(str(error)) from None
     return dict(found[0]) if found and isinstance(found[0], dict) else {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.artefacts.package import ChartPackage
 from harness.common.progress import OnProgress
-from harness.common.references import last_part, split_reference
+from harness.common.references import find_last_part, split_reference
 from harness.errors import HarnessError, InstallError
 from harness.extension import DagImageContents
 from harness.extension.charts import INSTALLER
@@ -294,7 +294,7 @@ def _explain(environment: Environment, wanted: Installable, trouble: Trouble) ->
     if trouble.unauthorized:
         return Explanation(pullsecrets.ADVICE)
     package, own = wanted.package, wanted.dag_image.reference if wanted.dag_image else ""
-    if last_part(trouble.image) != package.dag_image or not own:
+    if find_last_part(trouble.image) != package.dag_image or not own:
         return Explanation("push or import this image, or name another one")
     wanted_registry, wanted_tag = split_reference(trouble.image)
     given_registry, given_tag = split_reference(own)

@@ -76,7 +76,7 @@ def documents(text: str) -> list[Manifest]:
     """
     found: list[Manifest] = []
     try:
-        parsed = given.yaml_documents(text, text_keys=True, most_nodes=_MOST_NODES)
+        parsed = given.parse_yaml(text, text_keys=True, most_nodes=_MOST_NODES)
     except given.DocumentError as error:
         raise ValueError(f"what is rendered is not valid YAML: {error}") from None
     for document in parsed:

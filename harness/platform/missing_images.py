@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import ImageSource
-from harness.common.references import is_digest, last_part, split_reference
+from harness.common.references import find_last_part, is_digest, split_reference
 from harness.errors import ExtensionError
 from harness.extension.edk import ADVICE
 from harness.platform.platform_names import PlatformNames
@@ -69,7 +69,7 @@ def _hints(reference: str, similar: Sequence[str], package: ChartPackage, platfo
         elif platform.has_edk and there != wanted and edk.is_in_registry(reference) and there_tag == wanted_tag:
             own = there.rpartition("/")[0]
             yield _retag(reference, "registry", own)
-        elif there_tag != wanted_tag and package.is_workflow and last_part(reference) == package.dag_image:
+        elif there_tag != wanted_tag and package.is_workflow and find_last_part(reference) == package.dag_image:
             yield (
                 f"tag it {reference}: since platform 0.5.1 the DAG image's tag is the version of the "
                 f"dag-installer-chart inside the package ({wanted_tag}), not the platform's version"

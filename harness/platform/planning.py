@@ -14,7 +14,7 @@ from harness.artefacts import image_files
 from harness.artefacts.package import ChartPackage
 from harness.artefacts.sources import FoundImage, ImageSource, Route
 from harness.common.progress import OnProgress, quiet
-from harness.common.references import last_part, split_reference
+from harness.common.references import find_last_part, split_reference
 from harness.errors import ExtensionError, PlatformError
 from harness.extension import DagImageContents
 from harness.extension import params as extension_params
@@ -159,7 +159,7 @@ def dag_reference_of(rendered: Rendered, package: ChartPackage) -> str:
         ExtensionError: there is no such Job.
     """
     for manifest, image in images_of(rendered.objects):
-        if manifest["metadata"]["name"] == package.dag_image and last_part(image) == package.dag_image:
+        if manifest["metadata"]["name"] == package.dag_image and find_last_part(image) == package.dag_image:
             return image
     raise ExtensionError(
         f"{package.path.name} has no Job named {package.dag_image} that copies DAG files: nothing would be installed",

@@ -130,7 +130,7 @@ class PlatformRegistry:
             PlatformError: the registry does not answer.
             ImageError: the reference is not an image.
         """
-        found = manifests.resolve(self._client, *self._place(reference), engine.architecture())
+        found = manifests.resolve(self._client, *self._place(reference), engine.read_architecture())
         if found is None or not found.platform_fits:
             return frozenset()
         tagged = self.digest(reference) or found.digest
@@ -189,7 +189,7 @@ class PlatformRegistry:
         if not self.serves(reference):
             return None
         repository, tag = self._place(reference)
-        architecture = engine.architecture()
+        architecture = engine.read_architecture()
         found = manifests.resolve(self._client, repository, tag, architecture)
         if found is None or not found.platform_fits:
             return None

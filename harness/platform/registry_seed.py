@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from harness import engine as engines
-from harness.common.locking import making_image
+from harness.common.locking import lock_image
 from harness.common.polling import Polling
 from harness.common.progress import OnProgress
 from harness.common.references import split_reference
@@ -63,10 +63,10 @@ def ensure(settings: BuildSettings, tags: Mapping[str, str], say: OnProgress) ->
         EngineError, ImageError, PlatformError: it cannot be made.
     """
     tag = tag_of(tags)
-    api = engines.client(timeout_s=600)
+    api = engines.connect_api(timeout_s=600)
     try:
         if engines.find_image(api, tag) is None:
-            with making_image("registry-seeded", settings):
+            with lock_image("registry-seeded", settings):
                 if engines.find_image(api, tag) is None:
                     _make(api, tags, tag, say)
     finally:

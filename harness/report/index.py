@@ -89,7 +89,7 @@ def find_common_folder(folders: Sequence[Path]) -> Path:
 def _read(test: Path, folder: Path) -> TestEntry:
     path = test / FILE
     try:
-        document: Any = documents.json_document(documents.read_bytes(path, most=_LARGEST))
+        document: Any = documents.parse_json(documents.read_bytes(path, most=_LARGEST))
         runs = []
         for run in document["runs"]:
             entry = RunEntry(**run)

@@ -72,7 +72,7 @@ def read(directory: Path) -> list[TestOutcome]:
     if not path.exists():
         return []
     try:
-        document: Any = documents.json_document(documents.read_bytes(path, most=_LARGEST))
+        document: Any = documents.parse_json(documents.read_bytes(path, most=_LARGEST))
         return [
             TestOutcome(**{**test, "looks": tuple(RecordedQuestion(**look) for look in test["looks"])})
             for test in document

@@ -137,7 +137,7 @@ def _json(result: ShownResult, path: Path) -> ShownResult:
     if path.stat().st_size > _LARGEST_TEXT:
         return dataclasses.replace(result, left_out=f"it has {text.format_size(path.stat().st_size)}: open the file")
     try:
-        document = documents.json_document(path.read_bytes())
+        document = documents.parse_json(path.read_bytes())
     except (documents.DocumentError, ValueError) as error:
         return dataclasses.replace(result, left_out=f"it cannot be read as JSON: {error}")
     return dataclasses.replace(result, json=json.dumps(document, indent=2, ensure_ascii=False))

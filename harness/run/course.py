@@ -140,7 +140,7 @@ def read(directory: Path) -> Course:
     if not path.exists():
         return Course()
     try:
-        document = documents.json_document(documents.read_bytes(path, most=_LARGEST))
+        document = documents.parse_json(documents.read_bytes(path, most=_LARGEST))
         return Course(
             tuple(TaskCourse(**{**task, "upstream": tuple(task["upstream"])}) for task in document["tasks"]),
             tuple(InputSeries(**item) for item in document["input"]),

@@ -223,7 +223,7 @@ def read(directory: Path) -> Run:
     if not os.path.exists(path):
         raise UsageError(f"{directory} is not the folder of a run: it has no run.json")
     try:
-        document = documents.json_document(documents.read_bytes(path, most=_LARGEST))
+        document = documents.parse_json(documents.read_bytes(path, most=_LARGEST))
         if document["schema"] != SCHEMA:
             raise UsageError(f"{path} has schema {document['schema']}, this version reads {SCHEMA}")
         cause = document["cause"]

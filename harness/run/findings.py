@@ -6,7 +6,7 @@ import ast
 import dataclasses
 from collections.abc import Collection, Iterator, Sequence
 
-from harness.common.references import last_part
+from harness.common.references import find_last_part
 from harness.findings import Finding, running
 from harness.findings import releases as release_rules
 from harness.run import releases
@@ -208,7 +208,7 @@ def without_input(tasks: Sequence[TaskRecord], readers: Sequence[str]) -> list[F
             "its container reads OPERATOR_IN_DIR, but the operator has no input: the variable does not exist",
         )
         for task in tasks
-        if not task.result.has_input and last_part(task.result.image) in readers
+        if not task.result.has_input and find_last_part(task.result.image) in readers
     ]
 
 

@@ -80,7 +80,7 @@ def _read_table(start: Path) -> tuple[dict[str, Any], Path | None]:
         if not os.path.isfile(path):
             continue
         try:
-            document = documents.toml_document(documents.read_text(path))
+            document = documents.parse_toml(documents.read_text(path))
         except documents.DocumentError as error:
             raise UsageError(f"{path} cannot be read: {error}") from None
         table: Any = document

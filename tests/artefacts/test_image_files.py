@@ -61,7 +61,7 @@ def _archive() -> bytes:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Engine:
     made = Engine()
-    monkeypatch.setattr(engine, "client", lambda **options: made)
+    monkeypatch.setattr(engine, "connect_api", lambda **options: made)
     return made
 
 

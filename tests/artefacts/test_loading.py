@@ -38,7 +38,7 @@ def _nothing_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     made_engine = FakeEngine()
     made_engine.remote = {PINNED: CONFIG}
-    monkeypatch.setattr(engine, "client", lambda **options: made_engine)
+    monkeypatch.setattr(engine, "connect_api", lambda **options: made_engine)
     return made_engine
 
 
@@ -59,8 +59,10 @@ def test_images_that_the_user_pulled_are_kept(fake: FakeEngine) -> None:
 
 def test_two_who_need_one_image_pull_it_once(fake: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     second_waits = threading.Event()
-    locked = temporary_names.locked
-    monkeypatch.setattr(temporary_names, "locked", lambda path, **more: locked(path, on_wait=second_waits.set, **more))
+    hold_lock = temporary_names.hold_lock
+    monkeypatch.setattr(
+        temporary_names, "hold_lock", lambda path, **more: hold_lock(path, on_wait=second_waits.set, **more)
+    )
     found: list[str] = []
     second = threading.Thread(target=lambda: found.append(pull()))
 

@@ -54,7 +54,7 @@ class Remote:
 def remote(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Remote:
     made, found = httpx.Client, Remote()
     monkeypatch.setattr(httpx, "Client", lambda **options: made(**{**options, "transport": httpx.MockTransport(found)}))
-    monkeypatch.setattr(engine, "architecture", lambda: "amd64")
+    monkeypatch.setattr(engine, "read_architecture", lambda: "amd64")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     return found
 

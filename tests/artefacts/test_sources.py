@@ -26,7 +26,7 @@ USER, PASSWORD = "reader", secrets.token_urlsafe(12)
 @pytest.fixture(scope="module")
 def api() -> Iterator[APIClient]:
     try:
-        client = engines.client(timeout_s=300)
+        client = engines.connect_api(timeout_s=300)
     except EngineError as error:
         pytest.skip(error.cause)
     with client:
@@ -76,7 +76,7 @@ def test_an_image_is_pulled_by_its_digest_with_the_login_of_the_user(
     found = source.find("registry.example.org/group/tool:1", "registry.example.org/group")
     assert found is not None
     assert found.config_digest == api.inspect_image(image)["Id"]
-    assert found.layers == engines.layers(api.inspect_image(image))
+    assert found.layers == engines.read_layers(api.inspect_image(image))
     assert found.origin.startswith(f"{registry.address}/team/tool@sha256:")
     assert api.inspect_image(found.load(lambda line: None))["Id"] == found.config_digest
     after = {tag for entry in api.images() for tag in entry["RepoTags"] or ()}

@@ -113,7 +113,7 @@ BOMB = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9) if n else 'x'}]\n" 
 )
 def test_a_document_that_grows_recurses_or_cannot_exist_is_refused_with_its_place(tmp_path: Path, text: str) -> None:
     with pytest.raises(documents.DocumentError):
-        documents.yaml_documents(text)
+        documents.parse_yaml(text)
     tree = trees_for_tests.write(tmp_path / "tree", {f"{CHART}/values.yaml": text})
     with pytest.raises(ExtensionError, match=r"values\.yaml") as caught:
         extension.read(tree)
@@ -128,7 +128,7 @@ def test_a_document_that_grows_recurses_or_cannot_exist_is_refused_with_its_plac
 )
 def test_json_that_recurses_or_has_no_numbers_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(documents.DocumentError):
-        documents.json_document(text)
+        documents.parse_json(text)
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(UsageError, match=r"run\.json"):
         evidence.read(tmp_path)

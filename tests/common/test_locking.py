@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.common.locking import locked, making_image
+from harness.common.locking import hold_lock, lock_image
 from harness.errors import PlatformError
 from harness.settings import Settings
 
 _HOLD = """
 import sys
-from harness.common.locking import making_image
+from harness.common.locking import lock_image
 from harness.settings import Settings
-with making_image("airflow", Settings()):
+with lock_image("airflow", Settings()):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -36,7 +36,7 @@ def test_a_second_builder_waits_until_the_first_process_is_gone(settings: Settin
     said: list[str] = []
 
     def second() -> None:
-        with making_image("airflow", settings, said.append):
+        with lock_image("airflow", settings, said.append):
             entered.set()
 
     with subprocess.Popen(
@@ -55,7 +55,7 @@ def test_a_second_builder_waits_until_the_first_process_is_gone(settings: Settin
 
 def test_different_images_do_not_wait_for_each_other(settings: Settings) -> None:
     said: list[str] = []
-    with making_image("airflow", settings), making_image("minio", settings, said.append):
+    with lock_image("airflow", settings), lock_image("minio", settings, said.append):
         pass
     assert said == []
 
@@ -63,9 +63,9 @@ def test_different_images_do_not_wait_for_each_other(settings: Settings) -> None
 def test_a_holder_that_does_not_let_go_is_named(tmp_path: Path) -> None:
     file = tmp_path / "folder/work.lock"
     with (
-        locked(file),
+        hold_lock(file),
         pytest.raises(PlatformError, match="counting: another process has held it") as caught,
-        locked(file, timeout_s=0.1, purpose="counting"),
+        hold_lock(file, timeout_s=0.1, purpose="counting"),
     ):
         pytest.fail("two hold one lock")
     assert f"process {os.getpid()} holds {file}" in caught.value.last_seen

@@ -6,10 +6,10 @@ import pytest
 
 from harness.common.references import (
     api_host,
+    find_last_part,
     join_reference,
-    last_part,
     login_host,
-    place,
+    parse_reference,
     served_path,
     split_reference,
 )
@@ -31,7 +31,7 @@ DIGEST = "sha256:" + "a" * 64
 def test_a_port_is_not_a_tag_and_of_tag_and_digest_the_digest_counts(reference: str, name: str, version: str) -> None:
     assert split_reference(reference) == (name, version)
     assert split_reference(join_reference(name, version)) == (name, version)
-    assert last_part(reference) == "tool"
+    assert find_last_part(reference) == "tool"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_port_is_not_a_tag_and_of_tag_and_digest_the_digest_counts(reference: 
     ],
 )
 def test_a_reference_without_a_host_is_one_of_dockers_own_registry(reference: str, found: tuple[str, str, str]) -> None:
-    assert place(reference) == found
+    assert parse_reference(reference) == found
 
 
 def test_dockers_own_registry_has_one_name_for_images_and_another_for_its_api() -> None:

@@ -11,7 +11,7 @@ import pytest
 from nibabel.nifti1 import Nifti1Image
 
 from harness.data import Series, brain_mr
-from harness.data.brain import REQUIREMENT, STEP, template
+from harness.data.brain import REQUIREMENT, STEP, fetch_template
 from harness.errors import PlatformError
 from harness.settings import Settings
 
@@ -45,7 +45,7 @@ def test_every_slice_is_a_file_named_by_its_sop_instance_uid(series: Series) -> 
 
 
 def test_a_voxel_lies_where_the_affine_of_the_template_puts_it(series: Series, volume: np.ndarray, cache: Path) -> None:
-    nifti = Nifti1Image.from_filename(template(cache)["t1"])
+    nifti = Nifti1Image.from_filename(fetch_template(cache)["t1"])
     original = np.asarray(nifti.dataobj)
     to_index = np.linalg.inv(nifti.affine)
     generator = np.random.default_rng(1)
@@ -116,7 +116,7 @@ def test_truth_cannot_be_changed_by_a_test(series: Series) -> None:
 def test_identifiers_and_bytes_are_the_same_when_made_again(series: Series, cache: Path, tmp_path: Path) -> None:
     other = tmp_path / "data" / REQUIREMENT.partition("==")[0]
     other.mkdir(parents=True)
-    for path in template(cache).values():
+    for path in fetch_template(cache).values():
         shutil.copy(path, other)
     again = brain_mr(tmp_path)
     assert again.series_instance_uid == series.series_instance_uid

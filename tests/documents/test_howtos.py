@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from harness.data import small_ct
-from harness.engine import client
+from harness.engine import connect_api
 from harness.images.site import SiteSettings
 from harness.settings import Settings
 from harness.settings.variables import image_variable
@@ -23,7 +23,7 @@ _READS = 'bins = int(os.environ.get("THRESHOLD_BINS", BINS_DEFAULT))'
 
 
 def _has_gpu() -> bool:
-    found: docker.APIClient = client(timeout_s=30)
+    found: docker.APIClient = connect_api(timeout_s=30)
     try:
         return "nvidia" in found.info()["Runtimes"]
     finally:

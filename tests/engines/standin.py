@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.doctor.api_range import numbers
+from harness.doctor.api_range import parse_version
 
 REAL = "/var/run/docker.sock"
 SPOKEN_BEHIND = "1.41"
@@ -83,12 +83,12 @@ class StandIn:
         """What the engine says to a client that speaks this version; empty when it serves it."""
         if not version:
             return ""
-        if numbers(version) < numbers(self.minimum):
+        if parse_version(version) < parse_version(self.minimum):
             return (
                 f"client version {version} is too old. Minimum supported API version is {self.minimum}, "
                 "please upgrade your client to a newer version"
             )
-        if numbers(version) > numbers(self.api):
+        if parse_version(version) > parse_version(self.api):
             return f"client version {version} is too new. Maximum supported API version is {self.api}"
         return ""
 

@@ -193,7 +193,7 @@ def test_every_way_to_the_engine_says_the_same(folder: Path, monkeypatch: pytest
     ways: list[Callable[[], object]] = [
         doctor.require_engine,
         connect,
-        engine.client,
+        engine.connect_api,
         lambda: images.ensure("services", settings=Settings()),
         lambda: open_cluster("docker", Settings(), environment_id="x"),
     ]

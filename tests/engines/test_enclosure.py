@@ -14,7 +14,7 @@ import pytest
 
 import harness
 from harness import doctor
-from harness.doctor.enclosure import enclosing, own_container
+from harness.doctor.enclosure import find_enclosing, find_own_container
 from harness.engine import connect
 
 _ID = "4f" * 32
@@ -30,11 +30,11 @@ def test_a_container_is_known_by_the_files_that_the_engine_mounts_into_it(
 ) -> None:
     table = tmp_path / "mountinfo"
     table.write_text(mounts)
-    assert own_container(table) == found
+    assert find_own_container(table) == found
 
 
 def test_without_a_table_of_mounts_a_process_is_not_in_a_container(tmp_path: Path) -> None:
-    assert own_container(tmp_path / "absent") == ""
+    assert find_own_container(tmp_path / "absent") == ""
 
 
 def _in_network(mode: str, name: str = "/job") -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _in_network(mode: str, name: str = "/job") -> dict[str, Any]:
     ids=["of another engine", "host", "default", "own", "joined to the host's", "joined", "joined to itself"],
 )
 def test_only_a_network_of_its_own_encloses_a_process(known: dict[str, Any], name: str) -> None:
-    assert enclosing("a", known.get) == name
+    assert find_enclosing("a", known.get) == name
 
 
 def _package() -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.common.locking import locked
+from harness.common.locking import hold_lock
 from tests.engines.matrix import keeper, machine, namespace, rootfs, rows, traces
 from tests.engines.matrix.enter import Order
 from tests.engines.matrix.machine import PROGRAMS
@@ -87,7 +87,7 @@ def test_nothing_stays_of_a_runner_that_has_ended(tmp_path: Path, number: signal
         os.killpg(runner.pid, number)
     runner.communicate()
     # the remover holds the lock
-    with locked(tmp_path / "state" / "locks" / "engines.lock", timeout_s=_REMOVED_S):
+    with hold_lock(tmp_path / "state" / "locks" / "engines.lock", timeout_s=_REMOVED_S):
         assert there(said) == []
         assert not work.exists()
 

@@ -17,10 +17,10 @@ import pytest
 from harness import doctor, images
 from harness.cluster import open_cluster
 from harness.doctor import Check, checks
-from harness.doctor.engine import rootless_socket
+from harness.doctor.engine import find_rootless_socket
 from harness.doctor.facts import Inside
 from harness.doctor.node_checks import decide_nodes
-from harness.engine import client, connect
+from harness.engine import connect, connect_api
 from harness.errors import EngineError
 from harness.settings import Settings
 from tests.engines.conftest import Play
@@ -55,7 +55,7 @@ def test_a_rootless_engine_without_control_groups_is_refused_at_once_by_every_wa
     ways: list[Callable[[], object]] = [
         doctor.require_engine,
         connect,
-        client,
+        connect_api,
         lambda: images.ensure("services", settings=settings),
         lambda: open_cluster("docker", settings, environment_id="x"),
         lambda: doctor.preflight(lambda line: None),
@@ -122,6 +122,6 @@ def test_only_a_socket_of_docker_is_pointed_at(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as podman, socket.socket(socket.AF_UNIX) as own:
         (tmp_path / "podman").mkdir()
         podman.bind(str(tmp_path / "podman" / "podman.sock"))
-        assert rootless_socket(environ) == ""
+        assert find_rootless_socket(environ) == ""
         own.bind(str(tmp_path / "docker.sock"))
-        assert rootless_socket(environ) == str(tmp_path / "docker.sock")
+        assert find_rootless_socket(environ) == str(tmp_path / "docker.sock")

@@ -20,7 +20,7 @@ import pytest
 from harness import doctor, engine, images
 from harness.cluster import open_cluster
 from harness.cluster.kind.nodes import save
-from harness.doctor.builder import builder_of
+from harness.doctor.builder import find_socket_builder
 from harness.engine import connect, leftovers, networks
 from harness.errors import BuildError, EngineError, ImageError
 from harness.images import RegistryClient
@@ -41,7 +41,7 @@ def tagged() -> Iterator[str]:
     """A name in the engine that is gone afterwards."""
     name = f"kaapana-harness/engines-{secrets.token_hex(3)}:1"
     yield name
-    client = engine.client()
+    client = engine.connect_api()
     with contextlib.suppress(docker.errors.ImageNotFound):
         client.remove_image(name, force=True)
     client.close()
@@ -49,7 +49,7 @@ def tagged() -> Iterator[str]:
 
 def test_a_client_speaks_the_newest_version_that_both_sides_know(play: Play) -> None:
     standin = play(StandIn(**NEWER))
-    with contextlib.closing(engine.client()) as api, contextlib.closing(connect()) as client:
+    with contextlib.closing(engine.connect_api()) as api, contextlib.closing(connect()) as client:
         assert (api.api_version, client.api.api_version) == ("1.51", "1.51")
         api.images()
     assert standin.versions == {"", "1.51"}
@@ -93,7 +93,7 @@ def test_images_are_built_saved_loaded_and_removed_there(
     standin = play(StandIn(**NEWER))
     (tmp_path / "context").mkdir()
     (tmp_path / "context" / "Dockerfile").write_text(f"FROM {services_image}\nRUN echo built >/built\n")
-    with tagged() as name, tagged() as saved_as, contextlib.closing(engine.client()) as api:
+    with tagged() as name, tagged() as saved_as, contextlib.closing(engine.connect_api()) as api:
         built = images.build_extension_image(tmp_path / "context", name, settings=settings)
         assert any(image.tag == name for image in images.list_images(settings))
         archive = tmp_path / "images.tar"
@@ -110,14 +110,14 @@ def test_images_are_built_saved_loaded_and_removed_there(
 def test_an_image_is_pushed_and_pulled_there(play: Play, services_image: str, settings: Settings) -> None:
     standin = play(StandIn(**NEWER))
     made = images.ensure("registry", settings=settings)
-    with contextlib.closing(engine.client()) as api, registries.running(api, made, htpasswd=_USERS) as registry:
+    with contextlib.closing(engine.connect_api()) as api, registries.running(api, made, htpasswd=_USERS) as registry:
         with RegistryClient(registry.address, login=("ada", "lovelace")) as client:
             assert client.push(services_image, "team/small:1").startswith("sha256:")
         name = f"{registry.address}/team/small:1"
         assert engine.find_image(api, name) is None
         try:
             events = api.pull(name, stream=True, decode=True, auth_config=_LOGIN)
-            assert not any(engine.trouble_in(event) for event in events)
+            assert not any(engine.find_error(event) for event in events)
             assert engine.find_image(api, name) is not None
         finally:
             api.remove_image(name, noprune=True)
@@ -172,7 +172,7 @@ def test_an_engine_that_cannot_work_is_refused_at_once_by_name(
     standin: StandIn, cause: str, fix: str, play: Play, settings: Settings
 ) -> None:
     play(standin)
-    for way in (connect, engine.client, lambda: images.ensure("services", settings=settings)):
+    for way in (connect, engine.connect_api, lambda: images.ensure("services", settings=settings)):
         with pytest.raises(EngineError, match=cause) as caught:
             way()
         assert caught.value.fix == fix
@@ -233,7 +233,7 @@ def test_an_engine_without_addresses_for_another_network_is_named_with_the_way_o
 
 def test_what_the_engine_says_of_an_archive_that_it_does_not_load_is_reported(play: Play) -> None:
     play(StandIn(**NEWER, refusals={r"POST /images/load": (500, "no space left on device")}))
-    with contextlib.closing(engine.client()) as api, pytest.raises(ImageError, match="does not load") as caught:
+    with contextlib.closing(engine.connect_api()) as api, pytest.raises(ImageError, match="does not load") as caught:
         engine.load_images(api, iter([b"x"]), "images.tar")
     assert caught.value.last_seen == "no space left on device"
 
@@ -259,13 +259,13 @@ def test_an_engine_without_buildkit_builds_by_its_legacy_builder(
     plugin.write_text("#!/bin/sh\n[ $1 = version ] && echo github.com/docker/buildx v0.29.1 x\n")
     plugin.chmod(0o755)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    assert builder_of(doctor.require_engine().socket, os.environ).buildkit
+    assert find_socket_builder(doctor.require_engine().socket, os.environ).buildkit
     play(StandIn(**NEWER, refusals={r"POST /(grpc|session)": (404, "page not found")}))
-    found = builder_of(doctor.require_engine().socket, os.environ)
+    found = find_socket_builder(doctor.require_engine().socket, os.environ)
     assert str(found) == "legacy builder: the engine has no BuildKit"
     (tmp_path / "context").mkdir()
     (tmp_path / "context" / "Dockerfile").write_text(f"FROM {services_image}\nLABEL a={secrets.token_hex(4)}\n")
-    with tagged() as name, contextlib.closing(engine.client()) as api:
+    with tagged() as name, contextlib.closing(engine.connect_api()) as api:
         images.build_extension_image(tmp_path / "context", name, settings=settings)
         for other in (engine.find_image(api, name) or {})["RepoTags"]:
             api.remove_image(other)
@@ -291,5 +291,5 @@ def test_what_the_engine_says_of_a_push_that_it_refuses_is_reported(play: Play, 
     ],
 )
 def test_an_error_within_a_streamed_answer_is_found(event: object, trouble: str) -> None:
-    assert engine.trouble_in(event) == trouble
-    assert engine.trouble_in_text(f"\nnot json\n{json.dumps({'status': 'x'})}\n{json.dumps(event)}\n") == trouble
+    assert engine.find_error(event) == trouble
+    assert engine.find_error_in_text(f"\nnot json\n{json.dumps({'status': 'x'})}\n{json.dumps(event)}\n") == trouble

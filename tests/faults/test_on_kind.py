@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.cluster.kind.nodes import KindNode
-from harness.common.references import canonical
+from harness.common.references import to_canonical
 from harness.kube import KubeApi, Manifest
 from harness.platform import readiness
 from harness.wire import names
@@ -100,11 +100,11 @@ def test_images_of_an_archive_reach_the_node_and_not_the_registry(
     operator.write_text(operator.read_text().replace("/faulty:", "/archived:"))
     installed = kaapana.install(faults_extension, deliver="tar")
     reference = installed.images["archived"]
-    assert canonical(reference) in node.names()
+    assert to_canonical(reference) in node.names()
     assert kaapana.environment.platform_registry.tags(reference.rpartition(":")[0]) is None
     assert installed.run(form={"mode": "succeed", "ticket": "a"}).succeeded
     # and when it is deleted from the node, nothing can bring it back
-    node.remove([canonical(reference)])
+    node.remove([to_canonical(reference)])
     run = installed.run(form={"mode": "succeed", "ticket": "a"})
     assert run.task("faulty").reason in {"ErrImagePull", "ImagePullBackOff"}
     assert run.cause.summary == f"image {reference} cannot be pulled: the registry has no repository archived"
@@ -116,7 +116,7 @@ def test_an_image_that_is_deleted_from_the_node_is_pulled_again(
 ) -> None:
     installed = kaapana.install(patient_extension)
     assert installed.run(form={"mode": "succeed", "ticket": "a"}).succeeded
-    node.remove([canonical(installed.images["faulty"])])
+    node.remove([to_canonical(installed.images["faulty"])])
     assert installed.run(form={"mode": "succeed", "ticket": "a"}).succeeded
 
 
@@ -126,8 +126,8 @@ def test_a_registry_that_is_down_is_the_cause_when_an_image_has_to_be_pulled(
     installed = kaapana.install(patient_extension)
     reference = installed.images["faulty"]
     registry_is_down()
-    if canonical(reference) in node.names():
-        node.remove([canonical(reference)])
+    if to_canonical(reference) in node.names():
+        node.remove([to_canonical(reference)])
     run = installed.run(form={"mode": "succeed", "ticket": "a"})
     assert run.cause.task_id == "faulty"
     assert run.cause.summary == f"image {reference} cannot be pulled: its registry does not answer"

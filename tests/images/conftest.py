@@ -11,7 +11,7 @@ import pytest
 from docker import APIClient
 
 from harness.doctor.builder import find_builder
-from harness.engine import client, find_image
+from harness.engine import connect_api, find_image
 from harness.errors import EngineError
 from harness.images import RegistryClient, ensure
 from harness.settings import Settings
@@ -34,7 +34,7 @@ def isolated_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settin
 @pytest.fixture(scope="session")
 def engine() -> Iterator[APIClient]:
     try:
-        api = client(timeout_s=300)
+        api = connect_api(timeout_s=300)
     except EngineError as error:
         pytest.skip(error.cause)
     with api:

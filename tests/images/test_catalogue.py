@@ -81,13 +81,13 @@ def test_an_image_is_known_by_its_layers_and_by_what_it_runs() -> None:
     # as two engines describe the same image
     one = {"Id": "sha256:1", "RootFS": {"Layers": ["sha256:a", "sha256:b"]}, "Config": {"Env": ["A=1"], "User": ""}}
     same = {"Id": "sha256:2", "RootFS": one["RootFS"], "Config": {"Env": ["A=1"], "Cmd": None, "Labels": {}}}
-    assert engine.identity(one) == engine.identity(same)
+    assert engine.compute_identity(one) == engine.compute_identity(same)
     for other in (
         {**one, "RootFS": {"Layers": ["sha256:b", "sha256:a"]}},
         {**one, "Config": {"Env": ["A=2"]}},
         {**one, "Config": {"Env": ["A=1"], "Cmd": ["sh"]}},
     ):
-        assert engine.identity(one) != engine.identity(other)
+        assert engine.compute_identity(one) != engine.compute_identity(other)
 
 
 def test_independent_images_are_made_in_parallel_and_parents_first(

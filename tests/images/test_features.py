@@ -104,7 +104,7 @@ def test_an_image_for_other_machines_is_refused_before_anything_is_built(tmp_pat
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> object:
     def play(builder: Builder, engine: EngineFacts) -> None:
-        monkeypatch.setattr(builders, "builder_of", lambda _socket, _environ: builder)
+        monkeypatch.setattr(builders, "find_socket_builder", lambda _socket, _environ: builder)
         monkeypatch.setattr(builders, "require_engine", lambda: engine)
 
     return play
@@ -168,7 +168,9 @@ def test_buildkit_is_not_used_where_the_engine_would_keep_a_password_of_the_site
 
     def chosen(version: tuple[int, int], engine: EngineFacts, proxies: dict[str, str]) -> Builder:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(builders, "builder_of", lambda _socket, _environ: Builder("/x/docker-buildx", version))
+            patch.setattr(
+                builders, "find_socket_builder", lambda _socket, _environ: Builder("/x/docker-buildx", version)
+            )
             return builders.choose_builder(SiteSettings(proxies=proxies), engine)
 
     between = dataclasses.replace(OLD, version="26.1.5", api="1.45")
@@ -187,7 +189,7 @@ def test_buildkit_is_not_used_where_the_engine_would_keep_a_password_of_the_site
 def test_buildkit_is_not_used_where_its_client_would_add_a_password_of_dockers_configuration() -> None:
     site = SiteSettings(proxies={"HTTP_PROXY": "http://ada:secret@proxy.example:3128"}, docker_proxies=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(builders, "builder_of", lambda _socket, _environ: BUILDKIT)
+        patch.setattr(builders, "find_socket_builder", lambda _socket, _environ: BUILDKIT)
         assert "docker's own configuration" in builders.choose_builder(site, NEW).reason
         assert builders.choose_builder(dataclasses.replace(site, docker_proxies=False), NEW).buildkit
         assert builders.choose_builder(dataclasses.replace(site, proxies={}), NEW).buildkit

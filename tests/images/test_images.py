@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from docker import APIClient
 
-from harness.engine import find_image, image_labels
+from harness.engine import find_image, read_labels
 from harness.images import ensure, list_images, resolve
 from harness.settings import Settings
 from tests.images.conftest import RunImage
@@ -53,7 +53,7 @@ def test_the_base_image_is_what_the_platform_offers(engine: APIClient, run: Run,
     assert image is not None
     assert not image["Config"]["Entrypoint"]
     assert not image["Config"]["Cmd"]
-    assert "torch" in image_labels(image)["org.kaapana-harness.leaves-out"]
+    assert "torch" in read_labels(image)["org.kaapana-harness.leaves-out"]
 
 
 def test_programs_do_not_compile_their_libraries_at_start(run: Run) -> None:

@@ -33,7 +33,7 @@ class Engine:
 def use(monkeypatch: pytest.MonkeyPatch) -> Any:
     def use(answer: list[dict[str, Any]] | Exception) -> Engine:
         fake = Engine(answer)
-        monkeypatch.setattr(engine, "client", lambda timeout_s: fake)
+        monkeypatch.setattr(engine, "connect_api", lambda timeout_s: fake)
         monkeypatch.setattr(pull, "_unreachable", {})
         return fake
 

@@ -226,7 +226,7 @@ def test_the_engine_is_not_asked_with_a_configuration_that_cannot_be_read(
     found = SimpleNamespace(address="unix:///nothing.sock", spoken="1.40")
     monkeypatch.setattr("harness.engine.connection.require_engine", lambda: found)
     with pytest.raises(EngineError, match=rf"{re.escape(str(tmp_path))}/config.json cannot be used"):
-        engine.client()
+        engine.connect_api()
 
 
 @pytest.mark.parametrize("host", ["docker.io", "index.docker.io", "registry-1.docker.io"])

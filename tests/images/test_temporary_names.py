@@ -31,7 +31,7 @@ def _own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     made = FakeEngine("ours", "theirs")
-    monkeypatch.setattr(engine, "client", lambda **options: made)
+    monkeypatch.setattr(engine, "connect_api", lambda **options: made)
     return made
 
 
@@ -93,8 +93,10 @@ def test_a_digest_cannot_be_lent(fake: FakeEngine) -> None:
 def test_two_who_want_one_name_have_it_one_after_the_other(fake: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one does not take what the first one has lent for what the user had."""
     first_has_it, second_waits = threading.Event(), threading.Event()
-    locked = temporary_names.locked
-    monkeypatch.setattr(temporary_names, "locked", lambda path, **more: locked(path, on_wait=second_waits.set, **more))
+    hold_lock = temporary_names.hold_lock
+    monkeypatch.setattr(
+        temporary_names, "hold_lock", lambda path, **more: hold_lock(path, on_wait=second_waits.set, **more)
+    )
     fake.tags[NAME] = "theirs"
     fake.images.add("first")
     seen: list[str] = []

@@ -18,7 +18,7 @@ class Compiler:
         self.compiled = 0
         monkeypatch.setattr(programs, "ensure_program", self._ensure)
         monkeypatch.setattr(programs, "read_file", lambda tag, name, api: b"#!/bin/sh\necho kind v0.30.0 go1\n")
-        monkeypatch.setattr(command.engine, "client", self._client)
+        monkeypatch.setattr(command.engine, "connect_api", self._client)
 
     def _ensure(self, program: programs.Program, *_: object) -> str:
         assert program == programs.KIND

@@ -22,7 +22,7 @@ NAMESPACES = {name: {"kubernetes.io/metadata.name": name} for name in ("project"
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program, out of its image."""
     try:
-        api = engine.client()
+        api = engine.connect_api()
     except EngineError as error:
         pytest.skip(error.cause)
     with api:

@@ -40,7 +40,7 @@ class Bench:
         monkeypatch.delenv(build.VARIABLE.name, raising=False)
         monkeypatch.setattr(build, "ensure_base", lambda name, **_: f"kaapana-harness/{name}:base")
         for module in (build, programs, system):
-            monkeypatch.setattr(module.engine, "client", lambda *_, **__: self)
+            monkeypatch.setattr(module.engine, "connect_api", lambda *_, **__: self)
             monkeypatch.setattr(module.engine, "find_image", lambda _, tag: tag if tag in self.images else None)
         monkeypatch.setattr(build, "pull", self._pull)
         monkeypatch.setattr(build, "preload", self._preload)

@@ -49,8 +49,8 @@ def fake_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     def be(facts: SimpleNamespace, engine: Engine) -> None:
-        monkeypatch.setattr(privileges, "look", lambda: facts)
-        monkeypatch.setattr(privileges.engine, "client", lambda: engine)
+        monkeypatch.setattr(privileges, "collect_facts", lambda: facts)
+        monkeypatch.setattr(privileges.engine, "connect_api", lambda: engine)
 
     return be
 

@@ -134,7 +134,7 @@ def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield made
     finally:
         call("delete", "cluster")
-        with engine.client() as api:
+        with engine.connect_api() as api:
             api.remove_network(name)
 
 

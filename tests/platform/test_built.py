@@ -77,7 +77,7 @@ def clean(kaapana: Kaapana) -> Iterator[None]:
 def names_of(kaapana: Kaapana) -> dict[str, str]:
     """The tags in the engine that begin with a registry of this platform, and their images."""
     cluster = kaapana.environment.cluster
-    with contextlib.closing(engine.client()) as api:
+    with contextlib.closing(engine.connect_api()) as api:
         tags = {tag: str(image["Id"]) for image in api.images() for tag in image["RepoTags"] or ()}
     return {tag: image for tag, image in tags.items() if tag.startswith((cluster.registry, cluster.push_address))}
 
@@ -110,7 +110,7 @@ def test_images_of_the_engine_are_taken_by_the_platforms_names_and_stay_as_they_
     kaapana: Kaapana, here: Bundle, small_ct: Series
 ) -> None:
     tagged = [image.reference for image in here.images]
-    with contextlib.closing(engine.client()) as api:
+    with contextlib.closing(engine.connect_api()) as api:
         for image in here.images:
             repository, _, tag = image.reference.rpartition(":")
             api.tag(image.image_id, repository, tag)

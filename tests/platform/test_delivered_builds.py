@@ -24,7 +24,7 @@ def test_replaced_urls_and_bases_are_reported_and_kept_with_the_image(
         return f"sha256:{folder.name}"
 
     monkeypatch.setattr(delivery, "build_extension_image", build)
-    monkeypatch.setattr(engine, "layers_of", lambda image: ())
+    monkeypatch.setattr(engine, "find_layers", lambda image: ())
     source = extension.read(write(tmp_path, {MEAN: FILES[MEAN] + f"RUN pip install -c {URL} x\n"}))
     settings = Settings(build_urls=((URL, "https://m.site/c.txt"),), base_images=(("base-python-cpu", "r.site/cpu:1"),))
     said: list[str] = []

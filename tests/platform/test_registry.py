@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from harness.cluster import Cluster
-from harness.engine import client
+from harness.engine import connect_api
 from harness.errors import EngineError, UsageError
 from harness.images import RegistryClient, ensure
 from harness.kube import Manifest
@@ -71,7 +71,7 @@ def by_kind(objects: list[Manifest], kind: str) -> Manifest:
 @pytest.fixture(scope="module")
 def image() -> str:
     try:
-        client().close()
+        connect_api().close()
     except EngineError as error:
         pytest.skip(error.cause)
     return ensure("registry", settings=Settings())
@@ -79,7 +79,7 @@ def image() -> str:
 
 @pytest.fixture
 def container(image: str) -> Iterator[Container]:
-    api = client(timeout_s=120)
+    api = connect_api(timeout_s=120)
     credentials = Credentials.random()
     objects = registry_objects(image, credentials)
     command = by_kind(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]["command"]
@@ -172,5 +172,5 @@ def test_what_is_pushed_under_a_served_name_is_found_by_it_and_apart_from_equal_
 
 
 def registry_id(tag: str) -> str:
-    with client() as api:
+    with connect_api() as api:
         return str(api.inspect_image(tag)["Id"])

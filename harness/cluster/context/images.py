@@ -64,7 +64,7 @@ class RegistryImages:
         Raises:
             ImageError: the engine does not have one of them, or the push fails.
         """
-        ids = engine.ids_of(self._client.api, images)
+        ids = engine.find_ids(self._client.api, images)
         with ThreadPoolExecutor(_WORKERS) as pool:
             wanted = sorted(set(ids.values()))
             pushed = dict(zip(wanted, pool.map(self._push, wanted), strict=True))
@@ -118,7 +118,7 @@ class RegistryImages:
     def _derive(self, pushed: str, command: Sequence[str]) -> str:
         """Return the reference of an image of the layers of one that was pushed, with a command of its own."""
         with RegistryClient(self._address) as registry:
-            image = manifests.resolve(registry, _SHARED, pushed.rpartition("@")[2], engine.architecture())
+            image = manifests.resolve(registry, _SHARED, pushed.rpartition("@")[2], engine.read_architecture())
             manifest = registry.manifest(_SHARED, image.digest) if image and image.platform_fits else None
             if image is None or manifest is None:
                 raise ImageError(f"{pushed} was pushed, but the registry does not have it for the engine's processor")

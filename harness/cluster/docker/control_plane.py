@@ -95,11 +95,11 @@ def start(
     )
     container.with_envs(**order.as_environment())
     container.ports[f"{API_PORT}/tcp"] = ("127.0.0.1", None)  # type: ignore[assignment]
-    marks = {**leftovers.labels(entry), LABEL_ROLE: leftovers.CONTROL_PLANE}
+    marks = {**leftovers.make_labels(entry), LABEL_ROLE: leftovers.CONTROL_PLANE}
     container.with_kwargs(
         labels=marks,
         mounts=mounts,
-        network=networks.edge(entry.id),
+        network=networks.name_edge(entry.id),
         auto_remove=True,
         detach=True,
         security_opt=["label=disable", "no-new-privileges"],
@@ -167,7 +167,7 @@ def make_start_error(words: str, *, last_seen: str = "") -> EngineError:
         words: the engine's, or the last ones of the control plane itself.
     """
     cause = f"the control plane of the docker cluster did not start: {words}"
-    return EngineError(cause, last_seen=last_seen, fix=networks.way_out(words))
+    return EngineError(cause, last_seen=last_seen, fix=networks.advise(words))
 
 
 def _end_error(log: list[str]) -> EngineError:

@@ -16,7 +16,7 @@ from harness.cluster import ledger
 from harness.cluster.docker import control_plane
 from harness.cluster.docker.owner import OwnerConnection
 from harness.common.redaction import REDACTOR
-from harness.engine import connect, explain_stopped, ids_of, leftovers, networks
+from harness.engine import connect, explain_stopped, find_ids, leftovers, networks
 from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
@@ -97,7 +97,7 @@ class DockerCluster:
                 # would go on with it after everything has been removed. Leaving the block waits for its end.
                 with ThreadPoolExecutor(1) as undisturbed:
                     # an executor that is interrupted while it starts its thread forgets it
-                    undisturbed.submit(leftovers.labels, entry).result()
+                    undisturbed.submit(leftovers.make_labels, entry).result()
                     undisturbed.submit(networks.create_edge, client, entry).result()
                     reserve = int(settings.disk_reserve * 2**20)
                     started = undisturbed.submit(
@@ -122,7 +122,7 @@ class DockerCluster:
                 cluster._owner = OwnerConnection(port, token)
         except docker.errors.APIError as error:
             client.close()
-            raise control_plane.make_start_error(engine.words(error)) from None
+            raise control_plane.make_start_error(engine.read_message(error)) from None
         except BaseException:
             client.close()
             raise
@@ -188,7 +188,9 @@ class DockerCluster:
         """See :class:`harness.cluster.base.Cluster`."""
         own = {reference: list(command) for reference, command in (commands or {}).items()}
         self.api.request(
-            "POST", control_plane_routes.NODE_IMAGES, body={"images": ids_of(self._client.api, images), "commands": own}
+            "POST",
+            control_plane_routes.NODE_IMAGES,
+            body={"images": find_ids(self._client.api, images), "commands": own},
         )
 
     def import_images(self, images: Mapping[str, str]) -> None:
@@ -196,7 +198,7 @@ class DockerCluster:
         self.api.request(
             "POST",
             control_plane_routes.NODE_IMAGES,
-            body={"images": ids_of(self._client.api, images), "imported": True},
+            body={"images": find_ids(self._client.api, images), "imported": True},
         )
 
     def import_archive(self, archive: Path) -> list[str]:

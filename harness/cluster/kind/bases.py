@@ -1,6 +1,6 @@
 """Bases: volumes of the engine with the content of a node's containerd; which are complete, which may be removed.
 
-All of one user are made under one lock, :func:`harness.common.locking.making_image` of :data:`LOCK`. Who holds it
+All of one user are made under one lock, :func:`harness.common.locking.lock_image` of :data:`LOCK`. Who holds it
 knows that an incomplete base with the same ledger is a leftover of a killed process.
 """
 

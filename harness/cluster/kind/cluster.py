@@ -311,7 +311,7 @@ def _order(
             "KIND_EXPERIMENTAL_DOCKER_NETWORK": name,
             "KUBECONFIG": str(path),
         },
-        labels={**engine_leftovers.labels(entry), names.LABEL_LEDGER: str(state)},
+        labels={**engine_leftovers.make_labels(entry), names.LABEL_LEDGER: str(state)},
         network=name,
         content=contents.base,
         volumes=list(contents.volumes),

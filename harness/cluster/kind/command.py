@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness import engine
 from harness.cluster.kind import privileges
 from harness.cluster.kind.node_image import programs
-from harness.common.locking import making_image
+from harness.common.locking import lock_image
 from harness.common.progress import OnProgress, quiet
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> Path:
     path = settings.cache / "bin" / f"kind-{programs.KIND.version}-{tag.rpartition(':')[2]}"
     if path.is_file():
         return path
-    with making_image("kind-command", settings, on_progress):
+    with lock_image("kind-command", settings, on_progress):
         if not path.is_file():
             programs.ensure_program(programs.KIND, settings, on_progress)
             _extract(tag, path)
@@ -76,7 +76,7 @@ def read_version(program: Path) -> tuple[int, ...] | None:
 
 def _extract(tag: str, path: Path) -> None:
     """Copy the program out of its image."""
-    api = engine.client()
+    api = engine.connect_api()
     try:
         content = programs.read_file(tag, "/bin/kind", api)
     finally:

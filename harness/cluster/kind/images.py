@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from harness import engine
 from harness.artefacts import engine_archives
 from harness.cluster.kind.nodes import KindNode, pipe, run_on_all, save
-from harness.common.references import canonical, familiar, split_reference
+from harness.common.references import split_reference, to_canonical, to_familiar
 from harness.errors import ImageError, PlatformError
 from harness.images.derivation import archive_of, with_command
 
@@ -50,8 +50,8 @@ def transfer(client: docker.DockerClient, node: KindNode, image_ids: Iterable[st
     finally:
         for name in names.values():
             _untag(client, name)
-    node.tag({canonical(name): [make_node_name(image)] for image, name in names.items()})
-    node.remove(canonical(name) for name in names.values())
+    node.tag({to_canonical(name): [make_node_name(image)] for image, name in names.items()})
+    node.remove(to_canonical(name) for name in names.values())
 
 
 def _untag(client: docker.DockerClient, name: str) -> None:
@@ -100,9 +100,9 @@ class NodeImages:
         Raises:
             ImageError: the engine does not have one of them.
         """
-        own = {canonical(reference): command for reference, command in commands.items()}
-        ids = engine.ids_of(self._client.api, images)
-        wanted = {canonical(reference): image for reference, image in ids.items()}
+        own = {to_canonical(reference): command for reference, command in commands.items()}
+        ids = engine.find_ids(self._client.api, images)
+        wanted = {to_canonical(reference): image for reference, image in ids.items()}
         for node in self._nodes:
             present = node.names()
             transfer(
@@ -131,7 +131,7 @@ class NodeImages:
                     node.import_images(stream)
         except PlatformError as error:
             raise ImageError(f"the nodes do not load {archive}", last_seen=error.last_seen or error.cause) from None
-        run_on_all(self._nodes, "wait_until_noticed", [canonical(reference) for reference in images])
+        run_on_all(self._nodes, "wait_until_noticed", [to_canonical(reference) for reference in images])
         return sorted(images)
 
     def withdraw(
@@ -148,7 +148,7 @@ class NodeImages:
         for node in self._nodes:
             present = node.digests()
             for reference in references:
-                name, current = canonical(reference), digest_in_registry.get(reference, "")
+                name, current = to_canonical(reference), digest_in_registry.get(reference, "")
                 if name not in present or present[name] == current:
                     continue
                 if current:
@@ -160,7 +160,7 @@ class NodeImages:
     def names(self) -> list[str]:
         """Return the references of all images, as one writes them."""
         found = {
-            familiar(name)
+            to_familiar(name)
             for name in self._nodes[0].names()
             if not name.startswith(("sha256:", _BY_ID)) and "@" not in name
         }

@@ -19,7 +19,7 @@ from harness.cluster.kind import bases, privileges
 from harness.cluster.kind.config import BASE, CONTENT
 from harness.cluster.kind.images import make_node_name, transfer
 from harness.cluster.kind.nodes import KindNode
-from harness.common.locking import making_image
+from harness.common.locking import lock_image
 from harness.common.progress import OnProgress
 from harness.engine import connect
 from harness.errors import PlatformError
@@ -93,7 +93,7 @@ def ensure(settings: BuildSettings, node_image: str, images: Iterable[str], on_p
         name = bases.PREFIX + hashlib.sha256("\n".join([node_id, *ids]).encode()).hexdigest()[:12]
         if name in bases.find_complete(client):
             return name
-        with making_image(bases.LOCK, settings):
+        with lock_image(bases.LOCK, settings):
             complete = bases.find_complete(client)
             if name not in complete:
                 started = time.monotonic()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import engine
-from harness.doctor.probe import look, state_dir
+from harness.doctor.probe import collect_facts, find_state_folder
 from harness.doctor.remedies import RUNTIME, install_runtime_wrapper, wrapper_path
 from harness.errors import EngineError
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 def find_runtime(api: APIClient) -> str:
     """Return the runtime that privileged containers need; empty for the default one."""
     known = (api.info().get("Runtimes") or {}).get(RUNTIME)
-    if look().resource_capability or known is None:
+    if collect_facts().resource_capability or known is None:
         return ""
     program = Path(str(known.get("path", "")))
-    if program == wrapper_path(state_dir()) and not program.exists():
+    if program == wrapper_path(find_state_folder()) and not program.exists():
         # the state folder may be deleted at any time; the engine that was started with it still runs
-        install_runtime_wrapper(state_dir())
+        install_runtime_wrapper(find_state_folder())
     return RUNTIME
 
 
@@ -62,7 +62,7 @@ def docker_command(state: Path) -> Path:
             "the program docker is not on PATH, and kind calls it",
             fix="install it (Debian, Ubuntu: apt install docker.io or docker-cli)",
         )
-    api = engine.client()
+    api = engine.connect_api()
     try:
         name = find_runtime(api)
     finally:

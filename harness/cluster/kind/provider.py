@@ -74,10 +74,10 @@ class KindProvider(Provider):
     def prune_contents(self, settings: BuildSettings, say: OnProgress, *, everything: bool = False) -> list[str]:
         """Remove volumes that the content of nodes was copied from."""
         from harness.cluster.kind import bases
-        from harness.common.locking import making_image
+        from harness.common.locking import lock_image
         from harness.engine import connect
 
-        with contextlib.closing(connect(timeout_s=_REMOVAL_S)) as client, making_image(bases.LOCK, settings, say):
+        with contextlib.closing(connect(timeout_s=_REMOVAL_S)) as client, lock_image(bases.LOCK, settings, say):
             cleared = bases.clear(client, settings.state)
             return cleared + bases.prune(client, settings.state, kept=1 if everything else 2)
 

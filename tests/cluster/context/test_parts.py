@@ -222,7 +222,7 @@ def test_one_image_with_several_commands_is_pushed_once_and_each_has_a_digest_of
     registry.blobs = {"sha256:of-sha256:1": {"config": {"digest": "sha256:c"}, "layers": []}, "sha256:c": platform}
     registry.tags, registry.log = {}, []
     monkeypatch.setattr(images, "RegistryClient", registry)
-    monkeypatch.setattr(images.engine, "architecture", lambda: "amd64")
+    monkeypatch.setattr(images.engine, "read_architecture", lambda: "amd64")
     client = SimpleNamespace(api=SimpleNamespace(inspect_image=lambda name: {"Id": "sha256:1"}))
     known = images.RegistryImages(cast(Any, client), "r.site/team", "r.site/team/kh-1", "scratch")
     commands = {"p/one:1": ["one"], "p/two:1": ["two"]}

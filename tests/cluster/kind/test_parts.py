@@ -19,7 +19,7 @@ from harness.cluster import ledger
 from harness.cluster.kind import config, leftovers, owner, provider
 from harness.cluster.kind.images import NodeImages, make_node_name
 from harness.cluster.kind.nodes import KindNode
-from harness.common.references import canonical, familiar
+from harness.common.references import to_canonical, to_familiar
 from harness.kube.pullsecrets import Login
 from harness.settings import Settings
 
@@ -43,12 +43,12 @@ else:
     ],
 )
 def test_a_reference_is_stored_as_containerd_writes_it(written: str, stored: str) -> None:
-    assert canonical(written) == stored
+    assert to_canonical(written) == stored
 
 
 @pytest.mark.parametrize("reference", ["tool:1", "group/tool:1", "localhost:5000/tool:1"])
 def test_a_stored_reference_is_reported_as_it_was_written(reference: str) -> None:
-    assert familiar(canonical(reference)) == reference
+    assert to_familiar(to_canonical(reference)) == reference
 
 
 def _patched(document: dict[str, Any], kind: str, api_version: str) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class _Node:
     """What a node was asked to do."""
 
     def __init__(self, **images: str) -> None:
-        self.known = {canonical(name.replace("__", ":")): digest for name, digest in images.items()}
+        self.known = {to_canonical(name.replace("__", ":")): digest for name, digest in images.items()}
         self.log: list[str] = []
 
     def names(self) -> set[str]:

@@ -49,7 +49,7 @@ def load(path: Path, names: list[str]) -> None:
         ImageError: the engine refuses.
     """
     settings = Settings.load()
-    api = engine.client(_TIMEOUT_S)
+    api = engine.connect_api(_TIMEOUT_S)
     try:
         engine.load_images(api, _blocks(path), path.name)
     finally:

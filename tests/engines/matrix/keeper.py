@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.common.locking import locked
+from harness.common.locking import hold_lock
 from harness.errors import HarnessError, NotRemovedError, PlatformError
 from harness.settings import Settings
 from tests.engines.matrix import traces
@@ -74,7 +74,7 @@ def main(work: Path, keep: bool) -> None:
         signal.signal(number, signal.SIG_IGN)
     lock = Settings.load().state / "locks" / "engines.lock"
     try:
-        with locked(lock, timeout_s=_WAIT_S, purpose="the matrix of engines"):
+        with hold_lock(lock, timeout_s=_WAIT_S, purpose="the matrix of engines"):
             _say(_remove(work, keep))
             sys.stdin.read()
             _say(_remove(work, keep))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from harness.doctor.probe import program
+from harness.doctor.probe import find_program
 
 PROGRAMS: Final[Mapping[str, str]] = {
     "mmdebstrap": "mmdebstrap",
@@ -61,7 +61,7 @@ def look(work: Path) -> Machine:
     return Machine(
         root=os.geteuid() == 0,
         architecture=platform.machine(),
-        programs=frozenset(name for name in PROGRAMS if program(name, os.environ)),
+        programs=frozenset(name for name in PROGRAMS if find_program(name, os.environ)),
         capabilities=_capabilities(Path("/proc/self/status").read_text("ascii", "replace")),
         forwards=_text(Path("/proc/sys/net/ipv4/ip_forward")).strip() == "1",
         free=shutil.disk_usage(folder).free,

@@ -10,7 +10,7 @@ from harness import engine
 from harness.cluster.kind.node_image import programs, system
 from harness.cluster.kind.node_image.preload import preload
 from harness.cluster.kind.node_image.programs import Program
-from harness.common.locking import making_image
+from harness.common.locking import lock_image
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import split_reference
 from harness.errors import ImageError
@@ -52,12 +52,12 @@ def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> str:
     pulled = f"{REPOSITORY}:{hashlib.sha256(reference.encode()).hexdigest()[:12]}"
     base = ensure_base("rootfs", settings=settings, on_progress=on_progress)
     built = make_tag(base)
-    api = engine.client()
+    api = engine.connect_api()
     try:
         for tag in (built, *([pulled] if reference else [])):
             if engine.find_image(api, tag):
                 return tag
-        with making_image("kind-node", settings, on_progress):
+        with lock_image("kind-node", settings, on_progress):
             # another process may have made it while this one waited
             for tag in (built, *([pulled] if reference else [])):
                 if engine.find_image(api, tag):

@@ -71,7 +71,7 @@ def preload(
     """
     import docker
 
-    api = engine.client(timeout_s=timeout_s)
+    api = engine.connect_api(timeout_s=timeout_s)
     try:
         with loading(system, tag, labels, api) as container:
             for local, references in images.items():
@@ -79,7 +79,7 @@ def preload(
                 _import(api, container, local, references)
             on_line("keep the result")
     except docker.errors.APIError as error:
-        raise ImageError("the images cannot be put into the node", last_seen=engine.words(error)) from None
+        raise ImageError("the images cannot be put into the node", last_seen=engine.read_message(error)) from None
     finally:
         api.close()
 
@@ -128,7 +128,7 @@ def _container(system: str, api: APIClient) -> Iterator[str]:
         except docker.errors.APIError as error:
             raise ImageError(
                 "the engine does not start a privileged container, which a kind node is",
-                last_seen=engine.words(error),
+                last_seen=engine.read_message(error),
                 fix=privileges.advise(api),
             ) from None
         yield container

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import engine
-from harness.common.locking import making_image
+from harness.common.locking import lock_image
 from harness.common.progress import OnProgress
 from harness.errors import ImageError
 from harness.images import build, ensure
@@ -100,11 +100,11 @@ def ensure_program(program: Program, settings: BuildSettings, on_progress: OnPro
         EngineError: no container engine answers.
     """
     tag = make_tag(program)
-    api = engine.client()
+    api = engine.connect_api()
     try:
         if engine.find_image(api, tag):
             return tag
-        with making_image(program.repository.rpartition("/")[2], settings, on_progress):
+        with lock_image(program.repository.rpartition("/")[2], settings, on_progress):
             if not engine.find_image(api, tag):
                 _compile(program, tag, settings, on_progress, api)
         return tag

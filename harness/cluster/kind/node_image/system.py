@@ -187,7 +187,7 @@ def build_part(
     arguments = {"NODE": system, "STAGE": tag}
     if part.program is not None:
         arguments["PROGRAM"] = made[part.program]
-    api = engine.client()
+    api = engine.connect_api()
     try:
         build.build_image(
             make_part_context(part),
