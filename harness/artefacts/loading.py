@@ -13,7 +13,7 @@ from harness.common.progress import OnProgress
 from harness.common.references import split_reference
 from harness.errors import ImageError
 from harness.images import temporary_names
-from harness.images.registry_login import StoredLogin, stored_login
+from harness.images.registry_login import StoredLogin, read_login
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -129,7 +129,7 @@ def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, 
             if found := engine.find_image(api, name):
                 return str(found["Id"])
             say(f"pulling {pinned}")
-            _pull(api, pinned, name, StoredLogin(*login) if login else stored_login(pinned.partition("/")[0]))
+            _pull(api, pinned, name, StoredLogin(*login) if login else read_login(pinned.partition("/")[0]))
         return _find_loaded(api, name, pinned)
     except (docker.errors.APIError, requests.RequestException) as error:
         raise ImageError(f"{pinned} cannot be pulled", last_seen=engine.read_message(error)) from None

@@ -83,7 +83,7 @@ class ChartPackage:
         Raises:
             ExtensionError: it is missing or cannot be used.
         """
-        return charts.dag_image_of(self.values, f"values.yaml in {self.path.name}")
+        return charts.read_dag_image(self.values, f"values.yaml in {self.path.name}")
 
     @functools.cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -133,10 +133,10 @@ def read(path: str | os.PathLike[str]) -> ChartPackage:
 
 def _requirements(metadata: Mapping[str, Any], texts: Mapping[str, str], file: Path) -> list[Dependency]:
     """Return the requirements from both places where Helm looks."""
-    found = list(charts.dependencies(metadata, f"Chart.yaml in {file.name}"))
+    found = list(charts.read_dependencies(metadata, f"Chart.yaml in {file.name}"))
     if "requirements.yaml" in texts:
         shown = f"requirements.yaml in {file.name}"
-        found += charts.dependencies(trees.parse_mapping(texts["requirements.yaml"], shown), shown)
+        found += charts.read_dependencies(trees.parse_mapping(texts["requirements.yaml"], shown), shown)
     return found
 
 

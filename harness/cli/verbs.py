@@ -206,7 +206,7 @@ def run(
         assert extension is not None
         tree = read(extension, edk=settings.deliver == "edk")
         name, parameters = extension.resolve().name, tree.chart.parameters
-    chosen = {**param_values, **params.from_text(parameters, param_text)}
+    chosen = {**param_values, **params.parse_texts(parameters, param_text)}
     params.check(parameters, chosen)
     settings = check_artefacts(settings, artefacts, chosen)
     directory = out if out is not None else find_unused(EVIDENCE, name)

@@ -82,7 +82,7 @@ def find(root: Path) -> list[Path]:
 def is_workflow(root: Path, folder: Path) -> bool:
     """Return whether a chart is a workflow: its first requirement is the installer, or it has the keyword."""
     path = folder / "requirements.yaml"
-    requirements = dependencies(trees.read_mapping(root, path), str(path)) if path.is_file() else ()
+    requirements = read_dependencies(trees.read_mapping(root, path), str(path)) if path.is_file() else ()
     if requirements and requirements[0].name == INSTALLER:
         return True
     words = trees.read_mapping(root, folder / "Chart.yaml").get("keywords")
@@ -147,7 +147,7 @@ def _installer_requirement(root: Path, folder: Path, metadata: Mapping[str, Any]
             last_seen=f"files there: {', '.join(sorted(entry.name for entry in folder.iterdir()))}",
             fix=f"add requirements.yaml with the dependency {INSTALLER}",
         )
-    requirements = dependencies(trees.read_mapping(root, path), str(path))
+    requirements = read_dependencies(trees.read_mapping(root, path), str(path))
     if not requirements:
         raise ExtensionError(
             f"{path} names no dependencies: the chart would install nothing",
@@ -178,7 +178,7 @@ def _dependencies_file(folder: Path, metadata: Mapping[str, Any]) -> Path | None
     return folder / "Chart.yaml" if metadata.get("dependencies") else None
 
 
-def dependencies(document: Mapping[str, Any], shown: str) -> tuple[Dependency, ...]:
+def read_dependencies(document: Mapping[str, Any], shown: str) -> tuple[Dependency, ...]:
     """Return the entries of ``dependencies`` in a requirements.yaml or Chart.yaml.
 
     Args:
@@ -238,10 +238,10 @@ def _values(root: Path, folder: Path) -> tuple[dict[str, Any], str]:
             fix='add values.yaml with\nglobal:\n  image: "<dag image>"\n  action: "copy"',
         )
     values = trees.read_mapping(root, path)
-    return values, dag_image_of(values, str(path))
+    return values, read_dag_image(values, str(path))
 
 
-def dag_image_of(values: Mapping[str, Any], shown: str) -> str:
+def read_dag_image(values: Mapping[str, Any], shown: str) -> str:
     """Return ``global.image``, the name of the DAG image and of the installer's Job.
 
     Args:

@@ -94,7 +94,7 @@ class DagImageContents:
 
 def _images(files: Iterable[InstalledFile]) -> Iterator[OperatorImage]:
     for file in files:
-        yield from operators.images(file.readable(), PurePosixPath(file.installed).name, file.shown)
+        yield from operators.find_images(file.readable(), PurePosixPath(file.installed).name, file.shown)
 
 
 def _module(installed: str) -> str:

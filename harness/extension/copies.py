@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from harness.common.references import find_last_part
 from harness.errors import BuildError, ExtensionError
 from harness.extension import trees, wildcards
-from harness.images.context import author_names, ignore_file
+from harness.images.context import find_ignore_file, list_author_names
 from harness.images.dockerfile import Dockerfile, Instruction, substitute
 
 _LONGEST_NAME = 255
@@ -78,7 +78,7 @@ class _Stage:
         self.add_folder(posixpath.dirname(path))
 
 
-def copies(root: Path, dockerfile: Path, *, below: PurePosixPath, base: str) -> Copied:
+def find_copies(root: Path, dockerfile: Path, *, below: PurePosixPath, base: str) -> Copied:
     """Return the files that reach an image by ``COPY`` and ``ADD``.
 
     Missing sources are left out: the build fails later with the builder's own message.
@@ -115,10 +115,10 @@ def copies(root: Path, dockerfile: Path, *, below: PurePosixPath, base: str) -> 
 
 def _taken(dockerfile: Path) -> set[str] | None:
     """Return the names that the context has, ``None`` for all of the folder."""
-    if ignore_file(dockerfile.parent, dockerfile.name) is None:
+    if find_ignore_file(dockerfile.parent, dockerfile.name) is None:
         return None
     try:
-        return author_names(dockerfile.parent, dockerfile.name)
+        return list_author_names(dockerfile.parent, dockerfile.name)
     except BuildError as error:
         raise ExtensionError(error.cause, fix=error.fix) from None
 

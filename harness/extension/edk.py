@@ -36,7 +36,7 @@ def check_one_chart(root: Path) -> None:
         )
 
 
-def containers(root: Path) -> list[Container]:
+def read_containers(root: Path) -> list[Container]:
     """Return the containers that the kit builds: ``Dockerfile`` and ``*.Dockerfile``, with their folders as contexts.
 
     All of them go to the kit's registry: ``LABEL REGISTRY`` and ``LABEL BUILD_IGNORE`` mean nothing to the kit.
@@ -62,7 +62,7 @@ def _container(root: Path, dockerfile: Path) -> Container:
     return dataclasses.replace(found, image=label[1], registry=None, local=False, ignored=False)
 
 
-def with_version(chart_yaml: str, version: str) -> str:
+def set_version(chart_yaml: str, version: str) -> str:
     """Return the text of a Chart.yaml with the platform's version, where the kit finds one to replace.
 
     Args:

@@ -7,17 +7,17 @@ from typing import Any
 
 from harness.common.documents import abridge
 from harness.errors import FormError
-from harness.extension.form_rules import holds
+from harness.extension.form_rules import is_met
 from harness.extension.form_schema import (
     ABSENT,
     Properties,
-    choices_of,
     describe,
-    effective,
     is_rendered,
-    kinds_of,
-    submitted_name,
-    value_of,
+    make_submitted_name,
+    read_choices,
+    read_kinds,
+    read_value,
+    select_effective,
 )
 
 _API = "a user of the page cannot; a test that starts the DAG through the API can: conf={0}"
@@ -50,7 +50,7 @@ def fill(
     filled: dict[str, Any] = {}
     left = dict(given)
     for name, value_schema in properties.items():
-        short = submitted_name(name)
+        short = make_submitted_name(name)
         for alias in (name, short):
             if alias in left:
                 value = _enter(form, f"{within}{short}", value_schema, left.pop(alias), read_only=read_only)
@@ -83,25 +83,25 @@ def _settle(
     untouched: dict[str, Any] = {}
     shown = ": ".join(filter(None, (form, within.rstrip("."))))
     for _ in range(20):  # each round may make another condition true
-        now = effective(schema, {**untouched, **given}, form=shown, holds=holds)
+        now = select_effective(schema, {**untouched, **given}, form=shown, holds=is_met)
         if list(now) == list(properties):
             break
         properties = {
-            name: inner if (value := value_of(preset, name)) in (ABSENT, None) else {**inner, "default": value}
+            name: inner if (value := read_value(preset, name)) in (ABSENT, None) else {**inner, "default": value}
             for name, inner in now.items()
         }
         untouched = {
             name: value
             for name, inner in properties.items()
-            if value_of(given, name) is ABSENT
-            and (value := untouched_value(form, f"{within}{submitted_name(name)}", inner)) is not ABSENT
+            if read_value(given, name) is ABSENT
+            and (value := untouched_value(form, f"{within}{make_submitted_name(name)}", inner)) is not ABSENT
         }
     return properties, untouched
 
 
 def untouched_value(form: str, name: str, schema: Mapping[str, Any]) -> Any:
     """Return the submitted value of an untouched field; a default is never checked against its type."""
-    kinds, default = kinds_of(schema), schema.get("default")
+    kinds, default = read_kinds(schema), schema.get("default")
     if isinstance(default, Mapping) and "object" in kinds and is_rendered(schema):
         return fill(form, schema, {}, within=f"{name}.")
     if default is not None:
@@ -125,7 +125,7 @@ def _enter(form: str, name: str, schema: Mapping[str, Any], value: Any, *, read_
     Raises:
         FormError: there is no field for it, or it does not take the value.
     """
-    is_object = "object" in kinds_of(schema) and isinstance(value, Mapping)
+    is_object = "object" in read_kinds(schema) and isinstance(value, Mapping)
     if is_object and is_rendered(schema):
         return fill(form, schema, value, within=f"{name}.", read_only=read_only)
     untouched = untouched_value(form, name, schema)
@@ -145,7 +145,7 @@ def _enter(form: str, name: str, schema: Mapping[str, Any], value: Any, *, read_
     _check_type(form, name, schema, value)
     if isinstance(value, list):
         return _enter_items(form, name, schema, value)
-    if not schema.get("enum") and (choices := choices_of(schema)) and value not in choices:
+    if not schema.get("enum") and (choices := read_choices(schema)) and value not in choices:
         raise FormError(
             f"{form}: {name}: {abridge(value)} is not one of {abridge(choices)}", fix=describe(name, schema)
         )
@@ -154,9 +154,9 @@ def _enter(form: str, name: str, schema: Mapping[str, Any], value: Any, *, read_
 
 def _can_be_cleared(schema: Mapping[str, Any]) -> bool:
     """Return whether a user can take the value away: of a number or of a drop-down list, but not of a text (11.2)."""
-    if schema.get("readOnly") or "const" in schema or "null" in kinds_of(schema):
+    if schema.get("readOnly") or "const" in schema or "null" in read_kinds(schema):
         return False
-    return bool({"integer", "number"} & set(kinds_of(schema))) or len(choices_of(schema)) > 1
+    return bool({"integer", "number"} & set(read_kinds(schema))) or len(read_choices(schema)) > 1
 
 
 def _is_equal(value: Any, other: Any) -> bool:
@@ -175,7 +175,7 @@ def _no_field(form: str, name: str, value: Any, why: str) -> FormError:
 
 
 def _check_type(form: str, name: str, schema: Mapping[str, Any], value: Any) -> None:
-    wanted = kinds_of(schema)
+    wanted = read_kinds(schema)
     for kind in wanted:
         types = _TYPES.get(kind)
         if kind == "null":
@@ -201,11 +201,11 @@ def _enter_items(form: str, name: str, schema: Mapping[str, Any], value: list[An
         return value
     if not isinstance(items, Mapping):
         raise _no_field(form, name, value, "an array without `items` cannot be rendered")
-    if {"boolean", "array"} & set(kinds_of(items)):
-        raise _no_field(form, name, value, f"the page does not render an array of {' or '.join(kinds_of(items))}")
+    if {"boolean", "array"} & set(read_kinds(items)):
+        raise _no_field(form, name, value, f"the page does not render an array of {' or '.join(read_kinds(items))}")
     entered = []
     for index, item in enumerate(value):
-        if "object" in kinds_of(items) and isinstance(item, Mapping):
+        if "object" in read_kinds(items) and isinstance(item, Mapping):
             entered.append(fill(form, items, item, within=f"{name}.{index}."))
         else:
             _check_type(form, f"{name}.{index}", items, item)

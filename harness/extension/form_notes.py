@@ -7,14 +7,14 @@ from typing import Any
 
 from harness.common.documents import abridge
 from harness.errors import FormError
-from harness.extension.form_rules import flags
-from harness.extension.form_schema import all_properties, is_rendered, kinds_of
+from harness.extension.form_rules import find_flags
+from harness.extension.form_schema import collect_properties, is_rendered, read_kinds
 from harness.extension.form_shape import check_shape
 
 _NEVER = "no user can start the workflow"
 
 
-def problems(form: str, schema: Mapping[str, Any]) -> Iterator[str]:
+def find_problems(form: str, schema: Mapping[str, Any]) -> Iterator[str]:
     """Yield the problems of one form, each a sentence that begins with the field; none of what is no schema at all.
 
     Args:
@@ -25,8 +25,8 @@ def problems(form: str, schema: Mapping[str, Any]) -> Iterator[str]:
         check_shape({form: schema})
     except FormError:
         return
-    known = all_properties(schema)
-    for path, _ in flags(schema, ()):
+    known = collect_properties(schema)
+    for path, _ in find_flags(schema, ()):
         names = [part for part in path if part not in ("properties", "items") and not part.isdigit()]
         where, name = ".".join((form, *names)), path[-1]
         if "." in name:
@@ -39,11 +39,11 @@ def problems(form: str, schema: Mapping[str, Any]) -> Iterator[str]:
     properties = schema.get("properties")
     for name, value in (properties if isinstance(properties, Mapping) else {}).items():
         if isinstance(value, Mapping):
-            yield from (f"{form}.{name} {problem}" for problem in _of_property(form, name, value))
+            yield from (f"{form}.{name} {problem}" for problem in _find_in_property(form, name, value))
 
 
-def _of_property(form: str, name: str, schema: Mapping[str, Any]) -> Iterator[str]:
-    kinds, default, choices = kinds_of(schema), schema.get("default"), schema.get("enum")
+def _find_in_property(form: str, name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    kinds, default, choices = read_kinds(schema), schema.get("default"), schema.get("enum")
     flagged = "required" in schema and not isinstance(schema["required"], list) and "enum" not in schema
     read_only = bool(schema.get("readOnly"))
     if flagged and schema["required"] is False:
@@ -53,9 +53,9 @@ def _of_property(form: str, name: str, schema: Mapping[str, Any]) -> Iterator[st
     if flagged and read_only and default is None and "object" not in kinds:
         yield f"is required and readOnly but has no default: {_NEVER}"
     items = schema.get("items")
-    if flagged and "array" in kinds and isinstance(items, Mapping) and {"integer", "number"} & set(kinds_of(items)):
+    if flagged and "array" in kinds and isinstance(items, Mapping) and {"integer", "number"} & set(read_kinds(items)):
         yield f"is a required array of numbers, on which the page's check fails: {_NEVER}"
-    if "array" in kinds and isinstance(default, str) and isinstance(items, Mapping) and kinds_of(items) == ["string"]:
+    if "array" in kinds and isinstance(default, str) and isinstance(items, Mapping) and read_kinds(items) == ["string"]:
         yield f"is an array of texts with the text {abridge(default)} as its default, on which the page fails: {_NEVER}"
     # a list that is made at import may be empty at first
     if isinstance(choices, list) and choices and default is not None and default not in choices:

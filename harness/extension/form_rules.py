@@ -10,8 +10,8 @@ import jsonschema
 
 from harness.common.documents import abridge
 from harness.errors import FormError
-from harness.extension.form_schema import describe, is_rendered, kinds_of, submitted_name
-from harness.extension.form_validator import PatternError, SlowPatternError, bounded_validator
+from harness.extension.form_schema import describe, is_rendered, make_submitted_name, read_kinds
+from harness.extension.form_validator import PatternError, SlowPatternError, make_validator
 
 _LONGEST_MESSAGE = 500
 # the renderer checks these, but not type, format, uniqueItems, additionalProperties and a list of constants
@@ -50,7 +50,7 @@ def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, An
     Raises:
         FormError: a value is missing, or the form can never be submitted.
     """
-    for path, flagged in flags(schema, ()):
+    for path, flagged in find_flags(schema, ()):
         if rules.enum_exempt and "enum" in flagged:
             continue
         name = path[-1] if path else form
@@ -68,7 +68,7 @@ def check_required(form: str, schema: Mapping[str, Any], filled: Mapping[str, An
         _check_value(form, name, flagged, filled.get(name))
 
 
-def flags(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+def find_flags(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
     """Yield the schemas that carry a ``required`` key of a plain value, with their paths; not those below ``oneOf``."""
     if isinstance(value, Mapping):
         is_names = bool(path) and path[-1] == "properties" and (len(path) < 2 or path[-2] != "properties")
@@ -76,10 +76,10 @@ def flags(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], 
             yield path, value
         for key, inner in value.items():
             if key != "oneOf":
-                yield from flags(inner, (*path, str(key)))
+                yield from find_flags(inner, (*path, str(key)))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from flags(inner, (*path, str(index)))
+            yield from find_flags(inner, (*path, str(index)))
 
 
 def _check_value(form: str, name: str, schema: Mapping[str, Any], value: Any) -> None:
@@ -120,14 +120,14 @@ def check_listed(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]
     properties = schema["properties"]
     for name in schema["required"]:
         if filled.get(name) in (None, "", []):
-            shown = f"{within}{submitted_name(name)}"
+            shown = f"{within}{make_submitted_name(name)}"
             raise FormError(
                 f"{form}: the required value {shown!r} is missing",
                 fix=f"give it: {describe(shown, properties.get(name))}",
             )
     for name, inner in properties.items():
         if isinstance(filled.get(name), Mapping) and is_rendered(inner):
-            check_listed(form, inner, filled[name], within=f"{within}{submitted_name(name)}.")
+            check_listed(form, inner, filled[name], within=f"{within}{make_submitted_name(name)}.")
 
 
 def check_schema(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]) -> None:
@@ -142,13 +142,13 @@ def check_schema(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]
     properties = schema["properties"]
     for name, inner in properties.items():
         items = inner.get("items")
-        if isinstance(filled.get(name), str) and isinstance(items, Mapping) and kinds_of(items) == ["string"]:
+        if isinstance(filled.get(name), str) and isinstance(items, Mapping) and read_kinds(items) == ["string"]:
             raise FormError(
                 f"{form}: {name}: the page's field for an array of texts fails on the text {abridge(filled[name])}",
                 last_seen=_API,
                 fix="write the default as an array",
             )
-    validator = bounded_validator(_clean(schema))
+    validator = make_validator(_clean(schema))
     try:
         problems = sorted(validator.iter_errors(dict(filled)), key=lambda problem: list(map(str, problem.path)))
     except SlowPatternError as error:
@@ -177,10 +177,10 @@ def check_schema(form: str, schema: Mapping[str, Any], filled: Mapping[str, Any]
         )
 
 
-def holds(condition: Any, values: Mapping[str, Any]) -> bool:
+def is_met(condition: Any, values: Mapping[str, Any]) -> bool:
     """Return whether values fulfil the schema of an ``if``; an invalid schema counts as not fulfilled."""
     try:
-        return next(iter(bounded_validator(condition).iter_errors(dict(values))), None) is None
+        return next(iter(make_validator(condition).iter_errors(dict(values))), None) is None
     except Exception:  # the browser's validator throws as well, and the page shows neither part
         return False
 
@@ -193,7 +193,7 @@ def _first_bad_property(properties: Mapping[str, Any], filled: Mapping[str, Any]
     """Return the first property with an unusable schema."""
     for name, schema in properties.items():
         try:
-            list(bounded_validator(_clean(schema)).iter_errors(filled.get(name)))
+            list(make_validator(_clean(schema)).iter_errors(filled.get(name)))
         except Exception:
             return name
     return ""

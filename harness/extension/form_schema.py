@@ -37,18 +37,18 @@ def data_form(ui_forms: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         yield "data_form", without
 
 
-def without_choice(schema: Mapping[str, Any]) -> bool:
+def is_without_choice(schema: Mapping[str, Any]) -> bool:
     """Return whether the form has an empty list of branches: no model is installed, and nothing is shown (11.2)."""
     return schema.get("oneOf") == []
 
 
-def branches(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+def list_branches(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the branches of an object-level ``oneOf`` or ``anyOf`` (runtime 11.2)."""
     found = schema.get("oneOf") or schema.get("anyOf") or []
     return [dict(branch) for branch in found if isinstance(branch, Mapping)]
 
 
-def own_properties(schema: Mapping[str, Any]) -> Properties:
+def read_own_properties(schema: Mapping[str, Any]) -> Properties:
     """Return the schemas in ``properties``.
 
     A list that is misplaced there has no effect on the platform (runtime 11.4).
@@ -57,27 +57,27 @@ def own_properties(schema: Mapping[str, Any]) -> Properties:
     return {name: value for name, value in found.items() if isinstance(value, Mapping)}
 
 
-def all_properties(schema: Mapping[str, Any]) -> dict[str, Any]:
+def collect_properties(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return every property of the form in all of its branches, also by the names before a ``#``."""
     properties: dict[str, Any] = {}
     pending: list[Mapping[str, Any]] = [schema]
     for part in pending:
         if len(pending) > _MOST_PARTS:
             break
-        for name, value in own_properties(part).items():
+        for name, value in read_own_properties(part).items():
             properties.setdefault(name, value)
-            properties.setdefault(submitted_name(name), value)
-        pending += [*branches(part), *_parts(part), *_dependencies(part).values()]
+            properties.setdefault(make_submitted_name(name), value)
+        pending += [*list_branches(part), *_parts(part), *_dependencies(part).values()]
         pending += [inner for key in ("then", "else") if isinstance(inner := part.get(key), Mapping)]
     return properties
 
 
-def submitted_name(name: str) -> str:
+def make_submitted_name(name: str) -> str:
     """Return the key under which the page submits a property: its name without what follows ``#``."""
     return name.split("#", 1)[0]
 
 
-def kinds_of(schema: Mapping[str, Any]) -> list[str]:
+def read_kinds(schema: Mapping[str, Any]) -> list[str]:
     """Return the JSON types of a value."""
     kind = schema.get("type")
     return [kind] if isinstance(kind, str) else list(kind or [])
@@ -85,11 +85,11 @@ def kinds_of(schema: Mapping[str, Any]) -> list[str]:
 
 def is_rendered(schema: Mapping[str, Any]) -> bool:
     """Return whether an object shows fields: it has some, and no ``required: true`` breaks its rendering."""
-    shows = bool(own_properties(schema) or branches(schema) or _parts(schema))
-    return shows and schema.get("required") is not True and not without_choice(schema)
+    shows = bool(read_own_properties(schema) or list_branches(schema) or _parts(schema))
+    return shows and schema.get("required") is not True and not is_without_choice(schema)
 
 
-def effective(
+def select_effective(
     schema: Mapping[str, Any],
     given: Mapping[str, Any],
     *,
@@ -108,7 +108,7 @@ def effective(
     """
     properties: Properties = {}
     for part in _active_parts(schema, given, form=form, holds=holds):
-        for name, value in own_properties(part).items():
+        for name, value in read_own_properties(part).items():
             properties.setdefault(name, value)
     return properties
 
@@ -124,7 +124,7 @@ def resolve(
     properties: Properties = {}
     required: list[str] = []
     for part in _active_parts(schema, filled, form=form, holds=holds):
-        for name, inner in own_properties(part).items():
+        for name, inner in read_own_properties(part).items():
             properties.setdefault(name, inner)
         listed = part.get("required")
         required += map(str, listed if isinstance(listed, list) else ())
@@ -152,11 +152,11 @@ def _active_parts(
             )
         if len(pending) > _MOST_PARTS:
             raise FormError(f"{form}: the DAG's form is made of more than {_MOST_PARTS} parts, or refers to itself")
-        if (found := branches(part)) and (chosen := _branch(form, part, found, given)) is not None:
+        if (found := list_branches(part)) and (chosen := _branch(form, part, found, given)) is not None:
             pending.append(chosen)
         pending += _parts(part)
         for name, dependent in _dependencies(part).items():
-            value = value_of(given, name)
+            value = read_value(given, name)
             if not (value is ABSENT or value is None or value is False or value in ([], {})):
                 pending.append(dependent)
         if holds is not None and isinstance(part.get("if"), Mapping):
@@ -166,9 +166,9 @@ def _active_parts(
     return pending
 
 
-def value_of(given: Mapping[str, Any], name: str) -> Any:
+def read_value(given: Mapping[str, Any], name: str) -> Any:
     """Return the value of a property, which may be given without what follows ``#``; :data:`ABSENT` without one."""
-    return given.get(name, given.get(submitted_name(name), ABSENT))
+    return given.get(name, given.get(make_submitted_name(name), ABSENT))
 
 
 def _parts(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -185,7 +185,7 @@ def _dependencies(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _constants(branch: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value["const"] for name, value in own_properties(branch).items() if value.get("const")}
+    return {name: value["const"] for name, value in read_own_properties(branch).items() if value.get("const")}
 
 
 def _branch(
@@ -197,14 +197,14 @@ def _branch(
 
     def agrees(branch: Mapping[str, Any]) -> bool:
         constants = _constants(branch)
-        values = [value_of(known, name) for name in constants]
+        values = [read_value(known, name) for name in constants]
         return any(value is not ABSENT for value in values) and all(
             value in (ABSENT, constant) for value, constant in zip(values, constants.values(), strict=True)
         )
 
     if chosen := [branch for branch in found if agrees(branch)]:
         return chosen[0]
-    if any(value_of(known, name) is not ABSENT for branch in found for name in _constants(branch)):
+    if any(read_value(known, name) is not ABSENT for branch in found for name in _constants(branch)):
         raise _choice_error(form, found, "none of the form's branches has the constant that is given")
     names = {name for branch in found for name in _names(branch)} & set(given)
     if names:
@@ -219,12 +219,14 @@ def _branch(
 
 
 def _names(branch: Mapping[str, Any]) -> set[str]:
-    return set(map(submitted_name, own_properties(branch)))
+    return set(map(make_submitted_name, read_own_properties(branch)))
 
 
 def _choice_error(form: str, found: list[dict[str, Any]], what: str) -> FormError:
     choices = [
-        " and ".join(f"{submitted_name(name)}={json.dumps(value, default=str)}" for name, value in constants.items())
+        " and ".join(
+            f"{make_submitted_name(name)}={json.dumps(value, default=str)}" for name, value in constants.items()
+        )
         for branch in found
         if (constants := _constants(branch))
     ]
@@ -238,15 +240,15 @@ def describe(name: str, schema: Any) -> str:
     parts = [f"{name} ({schema.get('type', 'any type')}"]
     if "default" in schema:
         parts.append(f", default {json.dumps(schema['default'], default=str)}")
-    if found := choices_of(schema):
+    if found := read_choices(schema):
         parts.append(f", one of {json.dumps(found, default=str)}")
     return "".join(parts) + ")"
 
 
-def choices_of(schema: Mapping[str, Any]) -> list[Any]:
+def read_choices(schema: Mapping[str, Any]) -> list[Any]:
     """Return the entries of a drop-down list: an ``enum``, or a ``oneOf`` of constants at a value."""
     listed = schema.get("enum") or []
-    if not listed and not own_properties(schema):
+    if not listed and not read_own_properties(schema):
         listed = [
             choice["const"]
             for choice in schema.get("oneOf") or []

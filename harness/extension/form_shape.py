@@ -90,7 +90,7 @@ def _problems(schema: Mapping[str, Any], at: str) -> Iterator[str]:
         branches = schema.get(key)
         if branches is not None and not isinstance(branches, list):
             yield f"{where}: {key} must be a list, not {abridge(branches)}"
-        yield from _of_each(branches or (), f"{where}: {key}", at)
+        yield from _find_in_each(branches or (), f"{where}: {key}", at)
     if "enum" in schema and not isinstance(schema["enum"], list):
         yield f"{where}: enum must be a list, not {abridge(schema['enum'])}"
     for key in _BY_NAME:
@@ -110,7 +110,7 @@ def _problems(schema: Mapping[str, Any], at: str) -> Iterator[str]:
             yield f"{where}: {key} must be a mapping, not {abridge(inner)}"
 
 
-def _of_each(branches: Any, where: str, at: str) -> Iterator[str]:
+def _find_in_each(branches: Any, where: str, at: str) -> Iterator[str]:
     for number, branch in enumerate(branches, 1):
         if isinstance(branch, Mapping):
             yield from _problems(branch, f"{at}({number})")

@@ -31,7 +31,7 @@ class SlowPatternError(PatternError):
     """A pattern takes too long, and the browser would hang with it."""
 
 
-def bounded_validator(schema: Any) -> Any:
+def make_validator(schema: Any) -> Any:
     """Return a validator whose ``iter_errors`` raises :class:`PatternError` where a pattern takes too long."""
     deadline = time.monotonic() + _TIMEOUT_S
 

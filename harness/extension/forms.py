@@ -22,17 +22,17 @@ from harness.extension.form_rules import (
     check_listed,
     check_required,
     check_schema,
-    holds,
+    is_met,
 )
 from harness.extension.form_schema import (
-    all_properties,
-    choices_of,
+    collect_properties,
     data_form,
     describe,
+    is_without_choice,
+    make_submitted_name,
+    read_choices,
     render,
     resolve,
-    submitted_name,
-    without_choice,
 )
 from harness.extension.form_shape import check_shape
 
@@ -64,7 +64,7 @@ def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, rules: P
     given = _by_form(ui_forms, values)
     submitted: dict[str, Any] = {}
     for form, schema in [*render(ui_forms), *data_form(ui_forms)]:
-        if without_choice(schema):
+        if is_without_choice(schema):
             if given.get(form):
                 names = ", ".join(sorted(given[form]))
                 raise FormError(
@@ -74,20 +74,20 @@ def complete(ui_forms: Mapping[str, Any], values: Mapping[str, Any], *, rules: P
                 )
             continue
         filled = fill(form, schema, given.get(form, {}))
-        active = resolve(schema, filled, form=form, holds=holds)
+        active = resolve(schema, filled, form=form, holds=is_met)
         check_listed(form, active, filled)
         check_schema(form, active, filled)
         check_required(form, schema, filled, rules)
         if rules.confirmation_required:
             check_confirmation(form, filled)
         # vjsf forbids equal names in branches, so the text after # is cut at submission (runtime 11.2)
-        submitted[form] = {submitted_name(key): value for key, value in filled.items()}
+        submitted[form] = {make_submitted_name(key): value for key, value in filled.items()}
     if not submitted.get("data_form"):
         submitted.pop("data_form", None)
     return submitted
 
 
-def from_text(ui_forms: Mapping[str, Any], pairs: Mapping[str, str]) -> dict[str, Any]:
+def parse_text(ui_forms: Mapping[str, Any], pairs: Mapping[str, str]) -> dict[str, Any]:
     """Convert values of a command line, ``name=text``, into the types of the schema.
 
     Arrays are JSON or a comma-separated list. No text clears a number or a drop-down list. A name that no form
@@ -103,7 +103,7 @@ def from_text(ui_forms: Mapping[str, Any], pairs: Mapping[str, str]) -> dict[str
             (
                 properties[name]
                 for _, form in [*render(ui_forms), *data_form(ui_forms)]
-                for properties in [all_properties(form)]
+                for properties in [collect_properties(form)]
                 if name in properties
             ),
             None,
@@ -114,12 +114,12 @@ def from_text(ui_forms: Mapping[str, Any], pairs: Mapping[str, str]) -> dict[str
 
 def _parse_typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
     kind = schema.get("type")
-    choices = choices_of(schema)
+    choices = read_choices(schema)
     if not text and (kind in ("integer", "number") or (choices and text not in choices)):
         return None
     try:
         if kind == "integer":
-            return _default_of(schema, text) if "." in text or "e" in text.lower() else int(text)
+            return _read_default(schema, text) if "." in text or "e" in text.lower() else int(text)
         if kind == "number":
             return _finite(float(text))
         if kind == "boolean":
@@ -138,7 +138,7 @@ def _parse_typed(name: str, schema: Mapping[str, Any], text: str) -> Any:
     return text
 
 
-def _default_of(schema: Mapping[str, Any], text: str) -> Any:
+def _read_default(schema: Mapping[str, Any], text: str) -> Any:
     """Return the fractional default of a whole number, which survives until a user changes it (runtime 11.2)."""
     default = schema.get("default")
     if isinstance(default, float) and default == float(text):
@@ -156,7 +156,7 @@ def _by_form(ui_forms: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
     given: dict[str, dict[str, Any]] = {}
     forms = [*render(ui_forms), *data_form(ui_forms)]
     forms.sort(key=lambda item: item[0] != "workflow_form")
-    known = {form: all_properties(schema) for form, schema in forms}
+    known = {form: collect_properties(schema) for form, schema in forms}
     for name, value in values.items():
         if name in known and isinstance(value, Mapping):
             for inner, inner_value in value.items():

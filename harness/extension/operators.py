@@ -58,7 +58,7 @@ class OperatorImage:
         return self.reference.replace(REGISTRY, registry).replace(VERSION, version)
 
 
-def images(text: str, name: str, shown: str) -> list[OperatorImage]:
+def find_images(text: str, name: str, shown: str) -> list[OperatorImage]:
     """Return the references of one Python file; a file that does not parse gives what its lines say.
 
     Args:
@@ -73,13 +73,13 @@ def images(text: str, name: str, shown: str) -> list[OperatorImage]:
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
-        return [_image_of(shown, n, text.splitlines()[n - 1].split("=", 1)[1], by_line) for n in sorted(by_line)]
+        return [_read_image(shown, n, text.splitlines()[n - 1].split("=", 1)[1], by_line) for n in sorted(by_line)]
     constants = _constants(tree)
     found: dict[int, OperatorImage] = {}
     for value in _image_values(tree):
         reference = _text(value, constants)
         if reference and "/" in reference:
-            found[value.lineno] = _image_of(shown, value.lineno, reference, by_line)
+            found[value.lineno] = _read_image(shown, value.lineno, reference, by_line)
     return [found[line] for line in sorted(found)]
 
 
@@ -107,7 +107,7 @@ def _is_image(target: ast.expr) -> bool:
     return isinstance(target, ast.Attribute) and target.attr == "image"
 
 
-def _image_of(file: str, line: int, text: str, by_line: set[int]) -> OperatorImage:
+def _read_image(file: str, line: int, text: str, by_line: set[int]) -> OperatorImage:
     reference = text.strip().rstrip(",").removeprefix("f").strip("\"'")
     name: str | None = None
     if reference.startswith(REGISTRY + "/"):

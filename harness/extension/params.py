@@ -86,7 +86,7 @@ def read(values: Mapping[str, Any], file: str | Path) -> tuple[Parameter, ...]:
         return ()
     if not isinstance(declared, Mapping):
         raise ExtensionError(
-            f"{file}: extension_params must be a mapping of names to parameters, not {_kind_of(declared)}",
+            f"{file}: extension_params must be a mapping of names to parameters, not {_name_kind(declared)}",
             fix="extension_params:\n  my_parameter:\n    type: string\n    default: text\n    definition: what it is",
         )
     return tuple(_parameter(name, entry, f"{file}: extension_params.{name}") for name, entry in declared.items())
@@ -132,7 +132,7 @@ def find_unanswered(parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
     return tuple(p for p in parameters if not p.is_heading and _is_missing(p, p.default))
 
 
-def from_text(parameters: Sequence[Parameter], text: Mapping[str, str]) -> dict[str, Any]:
+def parse_texts(parameters: Sequence[Parameter], text: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of a command line, ``name=text``, with the type that the parameter has.
 
     A ``list_multi`` is JSON or has commas between its entries. An unknown name is passed through, so that
@@ -151,10 +151,10 @@ def _is_missing(parameter: Parameter, value: Any) -> bool:
 
 def _parameter(name: Any, entry: Any, where: str) -> Parameter:
     if not isinstance(name, str) or not name:
-        raise ExtensionError(f"{where}: the name must be text, it is {_kind_of(name)}", fix="put it into quotes")
+        raise ExtensionError(f"{where}: the name must be text, it is {_name_kind(name)}", fix="put it into quotes")
     if not isinstance(entry, Mapping):
         raise ExtensionError(
-            f"{where} must be a mapping with type, default and definition, not {_kind_of(entry)}",
+            f"{where} must be a mapping with type, default and definition, not {_name_kind(entry)}",
             fix=f"{name}:\n  type: string\n  default: text\n  definition: what it is",
         )
     kinds = get_args(ParameterType)
@@ -185,7 +185,7 @@ def _choices(entry: Mapping[str, Any], where: str) -> tuple[Scalar, ...]:
         )
     if not isinstance(value, list) or not value:
         raise ExtensionError(
-            f"{where}: value must be a list of choices, not {_kind_of(value)}", fix="value: [first, second]"
+            f"{where}: value must be a list of choices, not {_name_kind(value)}", fix="value: [first, second]"
         )
     return tuple(_scalar(choice, f"{where}: a choice") for choice in value)
 
@@ -198,7 +198,7 @@ def _default(kind: str, entry: Mapping[str, Any], where: str) -> Any:
     if kind == "list_multi":
         if not isinstance(default, list | None):
             raise ExtensionError(
-                f"{where}: the default of a list_multi must be a list, not {_kind_of(default)}",
+                f"{where}: the default of a list_multi must be a list, not {_name_kind(default)}",
                 fix=f"default: [{default}]",
             )
         return tuple(_scalar(item, f"{where}: an entry of the default") for item in default or ())
@@ -212,7 +212,7 @@ def _scalar(value: Any, where: str) -> Scalar:
         # JSON has no dates: the dialog gets text
         return value.isoformat()
     if not isinstance(value, Scalar):
-        raise ExtensionError(f"{where} must be text, a number or a boolean, not {_kind_of(value)}")
+        raise ExtensionError(f"{where} must be text, a number or a boolean, not {_name_kind(value)}")
     return value
 
 
@@ -293,5 +293,5 @@ def _show(value: Any) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
-def _kind_of(value: Any) -> str:
+def _name_kind(value: Any) -> str:
     return {list: "a list", str: "text", dict: "a mapping", type(None): "nothing"}.get(type(value), repr(value))

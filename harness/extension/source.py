@@ -128,7 +128,7 @@ def _chart(root: Path) -> tuple[Chart, list[Path]]:
 def _containers(root: Path, edk: bool) -> tuple[list[Container], tuple[Finding, ...]]:
     """Return all Dockerfiles; outside the platform's own repository only the exact file name counts (build 4.2)."""
     if edk:
-        found = kit.containers(root)
+        found = kit.read_containers(root)
     else:
         found = [dockerfiles.read(root, path) for path in trees.walk(root) if path.name == "Dockerfile"]
     if not found:
@@ -188,7 +188,7 @@ def _dag_image(root: Path, chart: Chart, containers: list[Container]) -> Contain
 
 def _installed_files(root: Path, container: Container) -> tuple[tuple[InstalledFile, ...], Copied]:
     files = []
-    copied = copies.copies(root, container.dockerfile, below=INSTALL_ROOT, base=_INSTALLER_BASE)
+    copied = copies.find_copies(root, container.dockerfile, below=INSTALL_ROOT, base=_INSTALLER_BASE)
     for copy in copied.files:
         destination = PurePosixPath(copy.destination)
         if not destination.is_relative_to(INSTALL_ROOT) or destination == INSTALL_ROOT:

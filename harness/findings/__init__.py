@@ -13,7 +13,7 @@ from typing import Final
 from harness.findings import input_series, installing, programs, releases, running
 from harness.findings.rule import Finding, Rule, Severity
 
-__all__ = ["GROUPS", "RULES", "Finding", "Rule", "Severity", "rules_of"]
+__all__ = ["GROUPS", "RULES", "Finding", "Rule", "Severity", "collect_rules"]
 
 GROUPS: Final[Mapping[str, ModuleType]] = {
     "The extension": installing,
@@ -25,7 +25,7 @@ GROUPS: Final[Mapping[str, ModuleType]] = {
 """Subjects of rules, with the module that declares them."""
 
 
-def rules_of(module: ModuleType) -> dict[str, Rule]:
+def collect_rules(module: ModuleType) -> dict[str, Rule]:
     """Return the rules that a module declares, by id.
 
     Raises:
@@ -41,5 +41,7 @@ def _by_id(rules: list[Rule]) -> dict[str, Rule]:
     return found
 
 
-RULES: Final[Mapping[str, Rule]] = _by_id([rule for module in GROUPS.values() for rule in rules_of(module).values()])
+RULES: Final[Mapping[str, Rule]] = _by_id(
+    [rule for module in GROUPS.values() for rule in collect_rules(module).values()]
+)
 """Every rule, by id."""

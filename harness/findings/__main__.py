@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.findings import GROUPS, Rule, rules_of
+from harness.findings import GROUPS, Rule, collect_rules
 from harness.findings.rule import some_releases
 
 _HEAD = """\
@@ -22,11 +22,11 @@ about the earlier task: `0.6.0, 0.6.1 ignore cmds of generate-report ...; it suc
 _COLUMNS = ("rule", "meaning", "next step", "releases")
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page as Markdown."""
     parts = [_HEAD]
     for title, module in GROUPS.items():
-        rows = [_COLUMNS, ["---"] * len(_COLUMNS), *(_cells(rule) for rule in rules_of(module).values())]
+        rows = [_COLUMNS, ["---"] * len(_COLUMNS), *(_cells(rule) for rule in collect_rules(module).values())]
         parts += [f"## {title}\n", *(f"| {' | '.join(row)} |" for row in rows), ""]
     return "\n".join(parts)
 
@@ -44,4 +44,4 @@ def _releases(rule: Rule) -> str:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    print(render_page(), end="")

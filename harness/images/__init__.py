@@ -15,7 +15,7 @@ from harness.images.build import build_image
 from harness.images.cleanup import LocalImage, list_images, prune
 from harness.images.extension_image import build_extension_image
 from harness.images.registry import RegistryClient
-from harness.images.resolve import current_tags, ensure, ensure_all
+from harness.images.resolve import compute_tags, ensure, ensure_all
 from harness.images.site import SiteSettings
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "SiteSettings",
     "build_extension_image",
     "build_image",
-    "current_tags",
+    "compute_tags",
     "ensure",
     "ensure_all",
     "list_images",

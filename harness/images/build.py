@@ -166,7 +166,7 @@ def _prepare(
         notice(f"{shown}: ARG of a proxy is left out: its password would stay in the image; steps see it all the same")
         dockerfile = declared
     sent = dockerfile
-    if passwords and builder.buildkit and builders.takes_secrets(found):
+    if passwords and builder.buildkit and builders.can_take_secrets(found):
         dockerfile = dockerfile.without_arguments(passwords)
         # messages name the author's instructions
         sent = dockerfile.with_secrets(passwords)

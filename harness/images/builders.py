@@ -34,17 +34,17 @@ def choose_builder(site: SiteSettings, found: EngineFacts) -> Builder:
         return builder.without_buildkit(
             f"BuildKit has no network {site.network_mode!r} for builds", f"unset {BUILD_NETWORK.name}"
         )
-    if site.secret_proxies and keeps_records(found) and site.docker_proxies:
+    if site.secret_proxies and may_keep_records(found) and site.docker_proxies:
         return builder.without_buildkit(
             "docker buildx would give the proxies in docker's own configuration to BuildKit, which would keep a "
             "password in its records of builds",
             "take `proxies` out of docker's config.json and set HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
         )
-    if site.secret_proxies and keeps_records(found) and not takes_secrets(found):
+    if site.secret_proxies and may_keep_records(found) and not can_take_secrets(found):
         return builder.without_buildkit(
             f"the BuildKit of Docker {found.version} would keep the password in {site.secret_proxies[0]} in its "
             "records of builds",
-            f"install Docker {features.release_with(_SECRETS)} or newer, or use a proxy without a password",
+            f"install Docker {features.find_release(_SECRETS)} or newer, or use a proxy without a password",
         )
     return builder
 
@@ -55,14 +55,14 @@ def check_features(dockerfile: Dockerfile, site: SiteSettings, shown: str) -> No
     Raises:
         EngineError: it does not; the first feature, with file and line, and what to install.
     """
-    needs = list(features.needs(dockerfile.instructions))
+    needs = list(features.find_required(dockerfile.instructions))
     if not needs:
         return
     found = require_engine()
     builder = choose_builder(site, found)
-    built_in = features.syntax_of(found.api)
+    built_in = features.find_syntax(found.api)
     beyond = [need for need in needs if need.syntax > built_in]
-    release = features.release_with(max(need.syntax for need in needs))
+    release = features.find_release(max(need.syntax for need in needs))
     if not builder.buildkit:
         fix = f"{builder.remedy}, and Docker {release} or newer" if beyond else builder.remedy
         raise _unsupported_error(shown, needs, f"needs BuildKit, but images are built by the {builder}", fix)
@@ -90,14 +90,14 @@ def _unsupported_error(
     )
 
 
-def keeps_records(found: EngineFacts) -> bool:
+def may_keep_records(found: EngineFacts) -> bool:
     """Return whether an engine may keep records of BuildKit's builds, with the values of their arguments."""
     return api_range.parse_version(found.api) >= _KEEPING_RECORDS
 
 
-def takes_secrets(found: EngineFacts) -> bool:
+def can_take_secrets(found: EngineFacts) -> bool:
     """Return whether the BuildKit of an engine can make secrets the variables of steps."""
-    return features.syntax_of(found.api) >= _SECRETS
+    return features.find_syntax(found.api) >= _SECRETS
 
 
 def pull_frontend(reference: str, on_line: OnProgress) -> str:

@@ -57,6 +57,6 @@ class BuilderError(Exception):
         self.step = step
 
 
-def timeout_error(timeout_s: float) -> BuilderError:
+def make_timeout_error(timeout_s: float) -> BuilderError:
     """Return the error of a build that takes longer than it may."""
     return BuilderError(f"not finished within {timeout_s:.0f} s: raise the limit with {how_to_set('build_timeout')}")

@@ -24,8 +24,8 @@ from typing import Any, Final, NamedTuple
 from harness.common.scratch import scratch_folder
 from harness.doctor.builder import Builder
 from harness.errors import HarnessError
-from harness.images.building import BuilderError, BuildLine, BuildRequest, timeout_error
-from harness.images.dockerfile import secret_id, secret_mount
+from harness.images.building import BuilderError, BuildLine, BuildRequest, make_timeout_error
+from harness.images.dockerfile import make_secret_id, make_secret_mount
 
 _BUILDER: Final = "default"
 """The name of the builder that an engine has built in, for the engine that DOCKER_HOST names."""
@@ -73,14 +73,14 @@ def _follow(request: BuildRequest, builder: Builder, environment: Mapping[str, s
     except OSError as error:
         raise BuilderError(f"{builder.plugin} cannot be started: {error}") from None
     sender = _Sender(request, child)
-    messages = _Messages(" ".join(map(secret_mount, request.secrets)))
+    messages = _Messages(" ".join(map(make_secret_mount, request.secrets)))
     try:
         for block in _blocks(child, deadline):
             yield from messages.read(block)
         yield from messages.end()
         status = child.wait(max(deadline - time.monotonic(), 0.1))
     except (TimeoutError, subprocess.TimeoutExpired):
-        raise timeout_error(request.timeout_s) from None
+        raise make_timeout_error(request.timeout_s) from None
     finally:
         child.kill()
         child.wait(_END_S)
@@ -104,7 +104,7 @@ def _command(request: BuildRequest, builder: Builder) -> list[str]:
     for name in request.hidden:
         command += ["--build-arg", name]
     for name in request.secrets:
-        command += ["--secret", f"id={secret_id(name)},env={name}"]
+        command += ["--secret", f"id={make_secret_id(name)},env={name}"]
     if request.network:
         command += ["--network", request.network]
     return [*command, "-"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import harness
 from harness.errors import UsageError
 from harness.images import seeds
-from harness.images.context import Context, ContextEntry, bytes_entries, package_entries
+from harness.images.context import Context, ContextEntry, make_bytes_entries, make_package_entries
 from harness.images.site import SiteSettings
 
 HERE = Path(__file__).parent
@@ -71,12 +71,12 @@ class Spec:
         if self.folder:
             folder = HERE / self.folder
             own = [path.name for path in folder.iterdir() if not _belongs_to_code(self.folder, path.name)]
-            entries = package_entries(folder, "", only=sorted(own))
+            entries = make_package_entries(folder, "", only=sorted(own))
         entries += self.code()
         if self.name == "rootfs":
-            entries += bytes_entries(site.files(), "site")
+            entries += make_bytes_entries(site.files(), "site")
         if self.has_torch:
-            entries += bytes_entries({"torch-index": site.torch_index_of_images.encode()})
+            entries += make_bytes_entries({"torch-index": site.torch_index_of_images.encode()})
         return Context(entries)
 
 
@@ -88,18 +88,18 @@ def _belongs_to_code(folder: str, name: str) -> bool:
 def _harness(*parts: str) -> Callable[[], list[ContextEntry]]:
     """Return a function that gives the files of parts of ``harness``, and of those that every image has."""
     everywhere = ("__init__.py", "py.typed", "wire", "incluster/__init__.py")
-    return lambda: package_entries(PACKAGE, "code/harness", only=(*everywhere, *parts))
+    return lambda: make_package_entries(PACKAGE, "code/harness", only=(*everywhere, *parts))
 
 
 def _kaapanapy() -> list[ContextEntry]:
     """Return the platform's own libraries, which its Airflow has as well (runtime 2.1)."""
     base = HERE / "base-python-cpu"
-    return [entry for name in LIBRARIES for entry in package_entries(base / name, f"code/{name}")]
+    return [entry for name in LIBRARIES for entry in make_package_entries(base / name, f"code/{name}")]
 
 
 def _import_explainer() -> list[ContextEntry]:
     """Return the code that explains, when a program imports it, that a base image lacks a module."""
-    return package_entries(HERE / "base-python-cpu" / _ABSENT, "code")
+    return make_package_entries(HERE / "base-python-cpu" / _ABSENT, "code")
 
 
 def _base_python() -> list[ContextEntry]:
@@ -108,7 +108,7 @@ def _base_python() -> list[ContextEntry]:
 
 def _stand_in() -> list[ContextEntry]:
     """Return the program that takes the place of the commands of a base that is not made."""
-    return package_entries(HERE / "stand-in", "")
+    return make_package_entries(HERE / "stand-in", "")
 
 
 def _local(name: str) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ def _airflow() -> list[ContextEntry]:
     document = ("__init__.py", "search/__init__.py", "search/document.py", *dicom)
     shared = ["programs", *(f"services/{name}" for name in document)]
     parts = _harness("geometry", "kube", *(f"incluster/{name}" for name in ("airflow", *shared)))
-    return [*parts(), *package_entries(PACKAGE / "incluster" / "kaapana", "code/kaapana"), *_kaapanapy()]
+    return [*parts(), *make_package_entries(PACKAGE / "incluster" / "kaapana", "code/kaapana"), *_kaapanapy()]
 
 
 CATALOGUE: dict[str, Spec] = {
@@ -231,7 +231,7 @@ CATALOGUE: dict[str, Spec] = {
 }
 
 
-def spec(name: str) -> Spec:
+def find_spec(name: str) -> Spec:
     """Return the description of an image.
 
     Raises:
@@ -243,6 +243,6 @@ def spec(name: str) -> Spec:
         raise UsageError(f"there is no image {name!r}", fix=f"images: {', '.join(CATALOGUE)}") from None
 
 
-def repository(name: str) -> str:
+def name_repository(name: str) -> str:
     """Return the local repository of an image."""
     return f"kaapana-harness/{name}"

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from harness import engine
-from harness.images.resolve import current_tags
+from harness.images.resolve import compute_tags
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -35,7 +35,7 @@ class LocalImage:
 
 def list_images(settings: BuildSettings) -> list[LocalImage]:
     """Return all tags below ``kaapana-harness/``, and whether the installed version of the harness asks for them."""
-    current = set(current_tags(settings).values())
+    current = set(compute_tags(settings).values())
     api = engine.connect_api()
     try:
         return sorted(

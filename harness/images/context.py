@@ -53,7 +53,7 @@ class ContextEntry:
         if self.content is not None:
             return len(self.content), iter((self.content,))
         assert self.path is not None, self.name
-        return _blocks_of(self.path)
+        return _read_blocks(self.path)
 
 
 class Context:
@@ -123,7 +123,7 @@ class _Stream(io.RawIOBase):
         return len(taken)
 
 
-def _blocks_of(path: Path) -> tuple[int, Iterator[bytes]]:
+def _read_blocks(path: Path) -> tuple[int, Iterator[bytes]]:
     try:
         # a pipe that replaced the file since the check must not block
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -149,7 +149,7 @@ def _in_blocks(path: Path, file: IO[bytes], size: int) -> Iterator[bytes]:
         raise BuildError(f"{path} changed while it was read", fix="build again when nothing writes to it")
 
 
-def package_entries(source: Path, target: str, *, only: Iterable[str] | None = None) -> list[ContextEntry]:
+def make_package_entries(source: Path, target: str, *, only: Iterable[str] | None = None) -> list[ContextEntry]:
     """Return the files of an installed package below ``source`` as entries below ``target``.
 
     Args:
@@ -179,7 +179,7 @@ def package_entries(source: Path, target: str, *, only: Iterable[str] | None = N
     return entries
 
 
-def bytes_entries(files: Mapping[str, bytes], target: str = "") -> list[ContextEntry]:
+def make_bytes_entries(files: Mapping[str, bytes], target: str = "") -> list[ContextEntry]:
     """Return entries of files in memory."""
     return [ContextEntry(f"{target}/{name}".strip("/"), content=content) for name, content in files.items()]
 
@@ -216,7 +216,7 @@ def _read_ignore_file(file: Path) -> list[str]:
     return patterns
 
 
-def ignore_file(folder: Path, dockerfile: str = "Dockerfile") -> Path | None:
+def find_ignore_file(folder: Path, dockerfile: str = "Dockerfile") -> Path | None:
     """Return the file with the patterns of what the builder leaves out of a context, ``None`` without one.
 
     One that is named after the Dockerfile (``Dockerfile.dockerignore``) is read in place of ``.dockerignore``, as by
@@ -226,7 +226,7 @@ def ignore_file(folder: Path, dockerfile: str = "Dockerfile") -> Path | None:
     return next((file for file in named if file.is_file()), None)
 
 
-def author_names(folder: Path, dockerfile: str = "Dockerfile") -> set[str]:
+def list_author_names(folder: Path, dockerfile: str = "Dockerfile") -> set[str]:
     """Return the names of what the builder takes of a folder: files, folders and links, without ignored ones.
 
     Raises:
@@ -234,7 +234,7 @@ def author_names(folder: Path, dockerfile: str = "Dockerfile") -> set[str]:
     """
     from docker.utils import build as docker_build
 
-    ignore = ignore_file(folder, dockerfile)
+    ignore = find_ignore_file(folder, dockerfile)
     patterns = [] if ignore is None else _read_ignore_file(ignore)
     try:
         names = docker_build.exclude_paths(str(folder), patterns, dockerfile=dockerfile)
@@ -243,7 +243,7 @@ def author_names(folder: Path, dockerfile: str = "Dockerfile") -> set[str]:
     return {name for name in names if name and name != "."}
 
 
-def author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
+def make_author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
     """Return the context of an author's container: the folder without what its ``.dockerignore`` names.
 
     Raises:
@@ -254,7 +254,7 @@ def author_context(folder: Path, dockerfile: str = "Dockerfile") -> Context:
             f"there is no {dockerfile} in {folder}", fix="every container of an extension needs a Dockerfile"
         )
     entries: list[ContextEntry] = []
-    for name in author_names(folder, dockerfile):
+    for name in list_author_names(folder, dockerfile):
         path = folder / name
         if len(entries) >= _MOST_FILES:
             raise BuildError(

@@ -41,7 +41,7 @@ class DerivedImage:
     configuration: Document
 
 
-def with_command(manifest: Mapping[str, Any], configuration: Mapping[str, Any], command: Sequence[str]) -> DerivedImage:
+def derive_image(manifest: Mapping[str, Any], configuration: Mapping[str, Any], command: Sequence[str]) -> DerivedImage:
     """Return the image that differs from another one in its command alone; the same for the same input.
 
     Args:
@@ -62,7 +62,7 @@ def _document(media_type: str, value: Mapping[str, Any]) -> Document:
     return Document(media_type, json.dumps(value, sort_keys=True).encode())
 
 
-def archive_of(images: Mapping[str, DerivedImage]) -> bytes:
+def make_archive(images: Mapping[str, DerivedImage]) -> bytes:
     """Return an OCI image layout in a tar file with all but the layers, for a containerd that has those.
 
     Args:

@@ -156,8 +156,8 @@ class Dockerfile:
         return Dockerfile("".join(lines))
 
     def with_secrets(self, names: Iterable[str]) -> Dockerfile:
-        """Return the file with secrets as variables of its steps, see :func:`secret_mount`."""
-        mounts = "".join(f" {secret_mount(name)}" for name in names)
+        """Return the file with secrets as variables of its steps, see :func:`make_secret_mount`."""
+        mounts = "".join(f" {make_secret_mount(name)}" for name in names)
         lines = self.text.splitlines(keepends=True)
         for instruction in self.instructions:
             if instruction.keyword == "RUN" and not instruction.onbuild:
@@ -179,14 +179,14 @@ class Dockerfile:
         return found[0] if len(found) == 1 else 0
 
 
-def secret_id(name: str) -> str:
+def make_secret_id(name: str) -> str:
     """Return the name that a build has for the secret that becomes a variable."""
     return f"kaapana-harness-{name}"
 
 
-def secret_mount(name: str) -> str:
+def make_secret_mount(name: str) -> str:
     """Return the option of ``RUN`` that makes a secret a variable (Dockerfile syntax 1.10)."""
-    return f"--mount=type=secret,id={secret_id(name)},env={name}"
+    return f"--mount=type=secret,id={make_secret_id(name)},env={name}"
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:

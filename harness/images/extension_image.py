@@ -18,12 +18,12 @@ from harness.images import features
 from harness.images.build import build_image
 from harness.images.builders import check_features
 from harness.images.catalogue import CATALOGUE
-from harness.images.context import Context, author_context
+from harness.images.context import Context, make_author_context
 from harness.images.dockerfile import Dockerfile
 from harness.images.pull import pull
 from harness.images.resolve import ensure
 from harness.images.site import SiteSettings
-from harness.images.substitutes import Substitute, Substituted, base_of, with_urls
+from harness.images.substitutes import Substitute, Substituted, find_base, replace_urls
 from harness.settings import how_to_set
 from harness.wire.edk import REGISTRIES
 
@@ -63,8 +63,8 @@ def build_extension_image(
     """Build a container of an extension as its author wrote it.
 
     The Dockerfile is used untouched, but for bases that have the name which the development kit gives them, for what
-    the site replaces (:func:`substitutes_of`), and for stages that the last one does not need: certificates and package
-    indexes come with the ``local-only`` bases, proxies as predefined build arguments.
+    the site replaces (:func:`find_substitutes`), and for stages that the last one does not need: certificates and
+    package indexes come with the ``local-only`` bases, proxies as predefined build arguments.
     Nothing is sent to the engine when an image with the same inputs exists.
 
     Args:
@@ -84,7 +84,7 @@ def build_extension_image(
         EngineError: it needs BuildKit, or a newer one, and that is not there.
         ImageError: a base image of the harness cannot be made.
     """
-    context = author_context(folder, dockerfile)
+    context = make_author_context(folder, dockerfile)
     entry = context.entries[dockerfile]
     if entry.path is None:
         raise BuildError(f"{folder / dockerfile} is not a regular file", fix="put the Dockerfile itself there")
@@ -93,7 +93,7 @@ def build_extension_image(
     _check_builder(asked, entry.path, settings, buildargs or {})
     changed = dataclasses.replace(entry, content=asked.text.encode("utf-8"), path=None)
     context = Context([*context.entries.values(), *asked.entries, changed])
-    bases = base_references(asked.text, buildargs or {})
+    bases = list_base_references(asked.text, buildargs or {})
     identities = [_ensure_base(base, folder / dockerfile, settings, on_line) for base in bases]
     arguments = [f"{name}={value}" for name, value in sorted((buildargs or {}).items())]
     inputs = context.digest(dockerfile, *identities, *arguments)
@@ -137,7 +137,7 @@ def require_builder(dockerfile: Path, *, settings: BuildSettings) -> None:
     _check_builder(_read_asked(dockerfile, {}, settings), dockerfile, settings, {})
 
 
-def substitutes_of(dockerfile: Path, *, settings: BuildSettings) -> tuple[Substitute, ...]:
+def find_substitutes(dockerfile: Path, *, settings: BuildSettings) -> tuple[Substitute, ...]:
     """Return the replacements of the site's settings in an author's Dockerfile, without building.
 
     Raises:
@@ -148,14 +148,14 @@ def substitutes_of(dockerfile: Path, *, settings: BuildSettings) -> tuple[Substi
 
 def _check_builder(asked: Substituted, path: Path, settings: BuildSettings, buildargs: Mapping[str, str]) -> None:
     dockerfile = Dockerfile(asked.text)
-    if foreign := features.foreign_platform(dockerfile.stages(buildargs)):
+    if foreign := features.find_foreign_platform(dockerfile.stages(buildargs)):
         raise BuildError(
             f"{path}:{foreign[1]}: FROM --platform={foreign[0]} makes an image that cannot run: "
             "the platform's machines are linux/amd64",
             fix="leave --platform out, or write --platform=linux/amd64",
         )
     # every builder knows what most Dockerfiles ask for: then the site's settings need not be read
-    if any(features.needs(dockerfile.instructions)):
+    if any(features.find_required(dockerfile.instructions)):
         check_features(dockerfile, SiteSettings.detect(ca_bundle=settings.ca_bundle), str(path))
 
 
@@ -165,23 +165,23 @@ def _read_asked(dockerfile: Path, buildargs: Mapping[str, str], settings: BuildS
         text = documents.read_text(dockerfile)
     except documents.DocumentError as error:
         raise BuildError(f"{dockerfile} cannot be read: {error}") from None
-    needed = Dockerfile(with_local_bases(text, buildargs)).without_unneeded_stages(buildargs)
+    needed = Dockerfile(name_local_bases(text, buildargs)).without_unneeded_stages(buildargs)
     replaced = [
         Substitute(stage.instructions[0].line, stage.base, taken)
         for stage in needed.stages(buildargs)
-        if (taken := base_of(stage.base, settings.base_images))
+        if (taken := find_base(stage.base, settings.base_images))
     ]
-    of_site = _with_bases(needed.text, buildargs, lambda base: base_of(base, settings.base_images) or "")
-    result = with_urls(Dockerfile(of_site), dockerfile, settings.build_urls)
+    of_site = _replace_bases(needed.text, buildargs, lambda base: find_base(base, settings.base_images) or "")
+    result = replace_urls(Dockerfile(of_site), dockerfile, settings.build_urls)
     return dataclasses.replace(result, replaced=(*replaced, *result.replaced))
 
 
-def base_references(dockerfile: str, buildargs: Mapping[str, str]) -> list[str]:
+def list_base_references(dockerfile: str, buildargs: Mapping[str, str]) -> list[str]:
     """Return the images that the ``FROM`` lines name, in order, without stage names and ``scratch``."""
     return list(dict.fromkeys(reference for _, reference in _bases(dockerfile, buildargs)))
 
 
-def with_local_bases(dockerfile: str, buildargs: Mapping[str, str]) -> str:
+def name_local_bases(dockerfile: str, buildargs: Mapping[str, str]) -> str:
     """Return a Dockerfile with ``local-only/<name>`` where it names a base as the development kit does.
 
     The kit writes the name of its registry into the author's files (build 16, shapes 1.2); there the bases have the
@@ -191,10 +191,10 @@ def with_local_bases(dockerfile: str, buildargs: Mapping[str, str]) -> str:
         dockerfile: its text.
         buildargs: values of ARG that may be part of a base's name.
     """
-    return _with_bases(dockerfile, buildargs, _local_name)
+    return _replace_bases(dockerfile, buildargs, _local_name)
 
 
-def _with_bases(dockerfile: str, buildargs: Mapping[str, str], name_of: Callable[[str], str]) -> str:
+def _replace_bases(dockerfile: str, buildargs: Mapping[str, str], name_of: Callable[[str], str]) -> str:
     """Return a Dockerfile with the present names of its bases."""
     for token, reference in _bases(dockerfile, buildargs):
         if other := name_of(reference):

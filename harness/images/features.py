@@ -74,7 +74,7 @@ class RequiredFeature(NamedTuple):
     syntax: Syntax
 
 
-def needs(instructions: Iterable[Instruction]) -> Iterator[RequiredFeature]:
+def find_required(instructions: Iterable[Instruction]) -> Iterator[RequiredFeature]:
     """Yield all features that the legacy builder lacks, in the order of the file."""
     valued: set[str] = set()
     for instruction in instructions:
@@ -95,7 +95,7 @@ def needs(instructions: Iterable[Instruction]) -> Iterator[RequiredFeature]:
             yield RequiredFeature(f"{keyword} with {pattern[0]}", line, _PATTERNS)
 
 
-def foreign_platform(stages: Sequence[Stage]) -> tuple[str, int] | None:
+def find_foreign_platform(stages: Sequence[Stage]) -> tuple[str, int] | None:
     """Return the platform that makes an image one that cannot run on the platform, and the line of its ``FROM``.
 
     Stages that are only copied from may be for any machine.
@@ -118,12 +118,12 @@ def _runs(platform: str) -> bool:
     return "$" in platform or (system == "linux" and rest.partition("/")[0] in _OF_THE_PLATFORM)
 
 
-def syntax_of(api: str) -> Syntax:
+def find_syntax(api: str) -> Syntax:
     """Return the version of the Dockerfile's syntax that the BuildKit of an engine has built in, by its newest API."""
     version = api_range.parse_version(api)
     return max((release.syntax for release in _RELEASES if release.api <= version), default=LEGACY)
 
 
-def release_with(syntax: Syntax) -> str:
+def find_release(syntax: Syntax) -> str:
     """Return the release of Docker whose BuildKit supports a version of the Dockerfile's syntax."""
     return next(release.name for release in _RELEASES if release.syntax >= syntax)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness import engine
-from harness.images.building import BuilderError, BuildLine, BuildRequest, timeout_error
+from harness.images.building import BuilderError, BuildLine, BuildRequest, make_timeout_error
 from harness.images.dockerfile import AUTOMATIC
 
 _STEP = re.compile(r"^Step (\d+)/\d+ : (.*)")
@@ -45,7 +45,7 @@ def build(request: BuildRequest) -> Iterator[BuildLine]:
                 found = _STEP.match(line)
                 yield BuildLine(line, found[2], int(found[1])) if found else BuildLine(line)
                 if time.monotonic() > deadline:
-                    raise timeout_error(request.timeout_s)
+                    raise make_timeout_error(request.timeout_s)
     except (docker.errors.APIError, docker.errors.BuildError, requests.RequestException) as problem:
         raise BuilderError(engine.read_message(problem)) from None
     finally:

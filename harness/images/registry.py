@@ -39,7 +39,7 @@ class RegistryAnswerError(PlatformError):
         super().__init__(
             f"the registry {address} answers {request} with something else than the API of a registry: {problem}",
             last_seen=text,
-            fix=f"see what answers there: `curl -i {api_of(address)[0]}/v2/`",
+            fix=f"see what answers there: `curl -i {parse_address(address)[0]}/v2/`",
         )
 
 
@@ -48,7 +48,7 @@ _LOOPBACK = ("localhost", "127.")
 _FAILURES = (httpx.RequestError, httpx.InvalidURL, UnicodeError, OverflowError)
 
 
-def api_of(address: str) -> tuple[str, str]:
+def parse_address(address: str) -> tuple[str, str]:
     """Return the address of a registry's API, and the prefix of its repositories.
 
     Args:
@@ -68,7 +68,7 @@ class RegistryClient:
     """A registry, or the part of one below a path. Thread-safe; close it, or use it as a context manager.
 
     Args:
-        address: as in references, see :func:`api_of`.
+        address: as in references, see :func:`parse_address`.
         login: name and password; by default the user's own with TLS, and none on the loopback address.
         of_user: it is a user's registry, whose login also counts on the loopback address.
         timeout_s: seconds until a request fails.
@@ -87,7 +87,7 @@ class RegistryClient:
     ) -> None:
         self.address = address
         self._login = login
-        url, self._prefix = api_of(address)
+        url, self._prefix = parse_address(address)
         host = address.partition("/")[0]
         self._public = is_public(host)
         # the harness's own registries need no login of the user

@@ -37,7 +37,7 @@ class StoredLogin:
         return {"username": self.username, "password": self.password}
 
 
-def stored_login(host: str) -> StoredLogin | None:
+def read_login(host: str) -> StoredLogin | None:
     """Return this user's login to a registry, or ``None``; its secret shows in no text of the harness.
 
     Args:
@@ -62,9 +62,9 @@ def stored_login(host: str) -> StoredLogin | None:
     return StoredLogin(known["username"], known["password"])
 
 
-def credentials(host: str) -> tuple[str, str] | None:
-    """Return name and password of this user for a registry, or ``None``; see :func:`stored_login`."""
-    found = stored_login(host)
+def read_credentials(host: str) -> tuple[str, str] | None:
+    """Return name and password of this user for a registry, or ``None``; see :func:`read_login`."""
+    found = read_login(host)
     return (found.username, found.password) if found and not found.identity_token else None
 
 
@@ -93,7 +93,7 @@ class RegistryLogin(httpx.Auth):
         if response.status_code != 401:
             return
         scheme, _, rest = response.headers.get("www-authenticate", "").partition(" ")
-        login = stored_login(self._host)
+        login = read_login(self._host)
         basic = _basic(login) if login else ""
         if scheme.lower() == "basic" and basic:
             self._header = basic

@@ -20,7 +20,7 @@ from harness.common.references import split_reference
 from harness.doctor import preflight
 from harness.errors import ImageError
 from harness.images import build, seeds
-from harness.images.catalogue import CATALOGUE, Spec, repository, spec
+from harness.images.catalogue import CATALOGUE, Spec, find_spec, name_repository
 from harness.images.context import Context
 from harness.images.pull import pull
 from harness.images.site import SiteSettings
@@ -81,7 +81,7 @@ def ensure_all(
         made = _find_present(_closure(wanted), site, api)
         for name in wanted:
             if name in made:
-                _name_locally(spec(name), made[name], api)
+                _name_locally(find_spec(name), made[name], api)
     finally:
         api.close()
     if not all(name in made for name in wanted):
@@ -124,7 +124,7 @@ def _make_all(
 
     def work(name: str, parents: dict[str, Made]) -> None:
         try:
-            finished.put((name, _make(spec(name), parents, settings, site, say)))
+            finished.put((name, _make(find_spec(name), parents, settings, site, say)))
         except BaseException as error:
             finished.put((name, error))
 
@@ -133,7 +133,7 @@ def _make_all(
             ready = [
                 name
                 for name in missing
-                if name not in made and name not in running and all(need in made for need in spec(name).needs)
+                if name not in made and name not in running and all(need in made for need in find_spec(name).needs)
             ]
             for name in sorted(ready, key=urgency.__getitem__, reverse=True)[: _WORKERS - len(running)]:
                 running.add(name)
@@ -149,7 +149,7 @@ def _make_all(
         given_up.set()
 
 
-def current_tags(settings: BuildSettings) -> dict[str, str]:
+def compute_tags(settings: BuildSettings) -> dict[str, str]:
     """Return tag by name of every image of the catalogue that is in the engine and up to date; build nothing."""
     site = SiteSettings.detect(ca_bundle=settings.ca_bundle)
     api = engine.connect_api()
@@ -163,14 +163,14 @@ def _find_present(names: Iterable[str], site: SiteSettings, api: APIClient) -> d
     """Return those of ``names`` (parents first) that are in the engine together with all of their parents."""
     made: dict[str, Made] = {}
     for name in names:
-        if all(need in made for need in spec(name).needs):
-            tag, _ = _tag(spec(name), made, site)
+        if all(need in made for need in find_spec(name).needs):
+            tag, _ = _tag(find_spec(name), made, site)
             if found := engine.find_image(api, tag):
-                made[name] = _made_of(tag, found)
+                made[name] = _read_made(tag, found)
     return made
 
 
-def _made_of(tag: str, found: dict[str, Any]) -> Made:
+def _read_made(tag: str, found: dict[str, Any]) -> Made:
     return Made(tag, str(found["Id"]), engine.compute_identity(found))
 
 
@@ -179,7 +179,7 @@ def _closure(names: Iterable[str]) -> list[str]:
     result: dict[str, None] = {}
 
     def visit(name: str) -> None:
-        for need in spec(name).needs:
+        for need in find_spec(name).needs:
             visit(need)
         result.setdefault(name)
 
@@ -193,8 +193,8 @@ def _urgency(names: Iterable[str]) -> dict[str, int]:
     ordered = list(names)
     result: dict[str, int] = {}
     for name in reversed(ordered):
-        children = [result[other] for other in ordered if name in spec(other).needs]
-        result[name] = spec(name).weight + max(children, default=0)
+        children = [result[other] for other in ordered if name in find_spec(other).needs]
+        result[name] = find_spec(name).weight + max(children, default=0)
     return result
 
 
@@ -204,7 +204,7 @@ def _tag(image: Spec, made: dict[str, Made], site: SiteSettings) -> tuple[str, C
     if image.name == "debian":
         arguments.append(seeds.DEBIAN_INPUTS)
     identities = [made[name].identity for name in image.identities]
-    return f"{repository(image.name)}:{context.digest(image.name, *identities, *arguments)[:12]}", context
+    return f"{name_repository(image.name)}:{context.digest(image.name, *identities, *arguments)[:12]}", context
 
 
 def _make(
@@ -225,7 +225,7 @@ def _make(
                 f"the engine has made the image {image.name}, but does not find it by the name {tag}",
                 fix="`kaapana-harness doctor` says which engine it is",
             )
-        image_made = _made_of(tag, found)
+        image_made = _read_made(tag, found)
         _name_locally(image, image_made, api)
         return image_made
     finally:
@@ -260,11 +260,11 @@ def _create(
         if source:
             _retag(source, tag)
         else:
-            seeds.debian(tag, timeout_s=settings.build_timeout, site=site, on_line=on_line)
+            seeds.make_debian(tag, timeout_s=settings.build_timeout, site=site, on_line=on_line)
     else:
         if not source and (interpreter := seeds.INTERPRETERS.get(image.name)):
             archive = seeds.fetch_python(interpreter, settings, on_line)
-            context = Context([*context.entries.values(), *seeds.python_entries(interpreter, archive)])
+            context = Context([*context.entries.values(), *seeds.make_python_entries(interpreter, archive)])
         # further images by their name, for those that take files of them
         arguments = {need.upper().replace("-", "_"): made[need].tag for need in image.needs}
         arguments.update(image.buildargs)

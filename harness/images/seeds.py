@@ -114,7 +114,7 @@ INTERPRETERS = {known.image: known for known in (PYTHON_3_12, PYTHON_3_10)}
 """What is fetched where no image with it can be pulled, by the image that it is for."""
 
 
-def debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnProgress) -> None:
+def make_debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnProgress) -> None:
     """Make a base system from the distribution's packages and import it under ``tag``.
 
     ``mmdebstrap`` uses the distribution's own mirrors unless the site names one. Users other than root need
@@ -180,7 +180,7 @@ def fetch_python(interpreter: Interpreter, settings: BuildSettings, on_line: OnP
     target.parent.mkdir(parents=True, exist_ok=True)
     reasons = []
     with tempfile.TemporaryDirectory(prefix="kaapana-harness-", dir=target.parent) as folder:
-        for way in (_with_maven, _with_package):
+        for way in (_fetch_with_maven, _fetch_with_package):
             try:
                 on_line(f"fetch {_GROUP}:{_ARTEFACT}:{interpreter.version}")
                 found = way(interpreter, Path(folder), settings.build_timeout, on_line)
@@ -200,7 +200,7 @@ def fetch_python(interpreter: Interpreter, settings: BuildSettings, on_line: OnP
     )
 
 
-def python_entries(interpreter: Interpreter, archive: Path) -> list[ContextEntry]:
+def make_python_entries(interpreter: Interpreter, archive: Path) -> list[ContextEntry]:
     """Return the files of ``/opt/python``, without tests and windows, below ``python/`` in the context.
 
     The archive knows no modes and has the shared libraries beside the folders; the interpreter looks for them in
@@ -231,7 +231,7 @@ def python_entries(interpreter: Interpreter, archive: Path) -> list[ContextEntry
     return entries
 
 
-def _with_maven(interpreter: Interpreter, folder: Path, timeout_s: float, on_line: OnProgress) -> Path:
+def _fetch_with_maven(interpreter: Interpreter, folder: Path, timeout_s: float, on_line: OnProgress) -> Path:
     program = shutil.which("mvn")
     if program is None:
         raise ImageError("no mvn on PATH")
@@ -242,7 +242,7 @@ def _with_maven(interpreter: Interpreter, folder: Path, timeout_s: float, on_lin
     return output / interpreter.file
 
 
-def _with_package(interpreter: Interpreter, folder: Path, timeout_s: float, on_line: OnProgress) -> Path:
+def _fetch_with_package(interpreter: Interpreter, folder: Path, timeout_s: float, on_line: OnProgress) -> Path:
     package, target = folder / "package", folder / interpreter.file
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(package), "maven-artifact"]
     _run(install, timeout_s, on_line, "the Python package maven-artifact cannot be installed")

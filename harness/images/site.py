@@ -238,7 +238,7 @@ def _index(environ: Mapping[str, str], files: Iterable[Path]) -> dict[str, str]:
         words = value.split()
         if key != "trusted-host":
             # A folder of this host does not exist inside a build.
-            with _addresses_of(where):
+            with _explain_address(where):
                 words = [_address(word, keep_user) for word in words if urlsplit(word).scheme in {"http", "https"}]
         if words:
             result[key] = "\n".join(words)
@@ -280,7 +280,7 @@ def _proxies(environ: Mapping[str, str], of_docker: Mapping[str, str]) -> dict[s
         value = environ.get(name) or environ.get(name.lower()) or of_docker.get(name)
         if value:
             if name != "NO_PROXY":
-                with _addresses_of(name):
+                with _explain_address(name):
                     _host(value)
             result[name] = result[name.lower()] = value
     return result
@@ -291,7 +291,7 @@ def _host(url: str) -> str:
 
 
 @contextlib.contextmanager
-def _addresses_of(where: str) -> Iterator[None]:
+def _explain_address(where: str) -> Iterator[None]:
     """Name what holds no address, but not its value, which may carry a password, nor the error, which shows it."""
     try:
         yield

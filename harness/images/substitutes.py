@@ -60,7 +60,7 @@ class Substituted:
     replaced: tuple[Substitute, ...] = ()
 
 
-def base_of(reference: str, images: Sequence[tuple[str, str]]) -> str | None:
+def find_base(reference: str, images: Sequence[tuple[str, str]]) -> str | None:
     """Return the site's image for a base, which the setting names whole, without its tag or without ``local-only/``."""
     known = dict(images)
     repository = reference.rpartition(":")[0] or reference
@@ -68,7 +68,7 @@ def base_of(reference: str, images: Sequence[tuple[str, str]]) -> str | None:
     return next((known[name] for name in (reference, repository, short) if name in known), None)
 
 
-def with_urls(dockerfile: Dockerfile, shown: Path, urls: Sequence[tuple[str, str]]) -> Substituted:
+def replace_urls(dockerfile: Dockerfile, shown: Path, urls: Sequence[tuple[str, str]]) -> Substituted:
     """Replace the URLs of ``RUN`` and ``ADD``.
 
     Args:

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from harness.extension.form_schema import (
-    all_properties,
-    branches,
-    choices_of,
+    collect_properties,
     data_form,
-    own_properties,
+    is_without_choice,
+    list_branches,
+    make_submitted_name,
+    read_choices,
+    read_own_properties,
     render,
-    submitted_name,
-    without_choice,
 )
 from harness.extension.form_shape import check_shape
 from harness.report.text import abbreviate, escape_unseen
@@ -61,7 +61,7 @@ def draw(ui_forms: Mapping[str, Any]) -> DrawnForm:
     check_shape(ui_forms)
     parts = {}
     for name, schema in [*render(ui_forms), *data_form(ui_forms)]:
-        properties = {} if without_choice(schema) else dict(_properties(schema, 0))
+        properties = {} if is_without_choice(schema) else dict(_properties(schema, 0))
         if properties:
             parts[name] = _object(_text(schema.get("title")) or name, properties, _text(schema.get("description")))
     takes_input, _ = dataset_choice(ui_forms)
@@ -71,7 +71,7 @@ def draw(ui_forms: Mapping[str, Any]) -> DrawnForm:
 def _properties(schema: Mapping[str, Any], depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
     required = schema.get("required")
     listed = required if isinstance(required, list) else []
-    found = {name: value for name, value in all_properties(schema).items() if "#" not in name}
+    found = {name: value for name, value in collect_properties(schema).items() if "#" not in name}
     default = schema.get("default")
     preset = default if isinstance(default, Mapping) else {}
     for name, value in found.items():
@@ -87,8 +87,8 @@ def _properties(schema: Mapping[str, Any], depth: int) -> Iterator[tuple[str, di
 
 def _variants(schema: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """Return the schemas that the branches of a form have for one property."""
-    found = [own_properties(part) for part in (schema, *branches(schema))]
-    return [value for part in found for key, value in part.items() if submitted_name(key) == name]
+    found = [read_own_properties(part) for part in (schema, *list_branches(schema))]
+    return [value for part in found for key, value in part.items() if make_submitted_name(key) == name]
 
 
 def _drawn(name: str, variants: Sequence[Mapping[str, Any]], depth: int, *, in_array: bool = False) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _choices(variants: Sequence[Mapping[str, Any]]) -> list[tuple[Any, str]]:
         for choice in variants[0].get("oneOf") or []
         if isinstance(choice, Mapping) and "const" in choice
     }
-    values = constants or choices_of(variants[0])
+    values = constants or read_choices(variants[0])
     plain = [value for value in values if isinstance(value, str | int | float | bool)]
     shown = [(value, escape_unseen(titles.get(str(value), str(value)))) for value in dict.fromkeys(plain)]
     return [(value, abbreviate(title, _LONGEST)) for value, title in shown[:_MOST_CHOICES]]
@@ -159,14 +159,14 @@ def _type_of(schema: Mapping[str, Any]) -> str:
         kind = next((one for one in kind if one != "null"), None)
     if kind in _TYPES:
         return str(kind)
-    values = [schema["const"]] if "const" in schema else choices_of(schema)
+    values = [schema["const"]] if "const" in schema else read_choices(schema)
     if "default" in schema:
         values = [*values, schema["default"]]
     for value in values:
         for type_, name in ((bool, "boolean"), (int, "integer"), (float, "number"), (list, "array"), (dict, "object")):
             if isinstance(value, type_):
                 return name
-    return "object" if own_properties(schema) else "string"
+    return "object" if read_own_properties(schema) else "string"
 
 
 def _object(title: str, properties: Mapping[str, Any], description: str) -> dict[str, Any]:

@@ -206,5 +206,5 @@ def _find_in_forms(dag_id: str, shown: Mapping[str, Any], reads_dataset: bool) -
         problems.append("has no data_form: users cannot choose a dataset")
     for form, schema in forms.items():
         if isinstance(schema, Mapping):
-            problems += form_notes.problems(form, schema)
+            problems += form_notes.find_problems(form, schema)
     return [EXTENSION_NOTE.report(dag_id, problem) for problem in problems]

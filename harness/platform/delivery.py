@@ -18,7 +18,7 @@ from harness.common.scratch import scratch_folder
 from harness.errors import ImageError, UsageError
 from harness.images import build_extension_image, temporary_names
 from harness.images.build import one_line
-from harness.images.extension_image import require_builder, substitutes_of
+from harness.images.extension_image import find_substitutes, require_builder
 from harness.platform.registry import ELSEWHERE
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def build(
         tag = container.local_reference if container.local else f"kaapana-harness/built/{container.image}:latest"
         lines = _Lines(container.image, say)
         dockerfile = container.dockerfile.name
-        replaced = tuple(map(str, substitutes_of(container.dockerfile, settings=settings)))
+        replaced = tuple(map(str, find_substitutes(container.dockerfile, settings=settings)))
         for text in replaced:
             lines.notice(text)
         image_id = build_extension_image(

@@ -96,7 +96,7 @@ def _copy(chart: Chart) -> Iterator[Path]:
 def _with_version(chart: Chart, folder: Path, version: str) -> Chart:
     """Edit the chart's copy as the kit does, and return it; the author's stays unchanged."""
     path = folder / "Chart.yaml"
-    text = edk.with_version(path.read_text("utf-8"), version)
+    text = edk.set_version(path.read_text("utf-8"), version)
     path.write_text(text, "utf-8")
     metadata = trees.parse_mapping(text, str(chart.directory / "Chart.yaml"))
     return dataclasses.replace(chart, version=str(metadata["version"]), metadata=metadata)

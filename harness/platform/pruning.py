@@ -39,7 +39,7 @@ def prune_images(settings: BuildSettings, say: OnProgress, *, everything: bool =
                 say(f"keeping all images: environment {environment_id} runs, but does not tell which ones it needs")
                 return []
             in_use |= set(provided)
-    tags = images.current_tags(settings)
+    tags = images.compute_tags(settings)
     keep = [registry_seed.tag_of(tags)] if {"registry", *registry_seed.SEEDS} <= tags.keys() else []
     return [image.tag for image in images.prune(settings, keep=keep, in_use=in_use, everything=everything)]
 

@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from harness.findings import Finding, input_series, programs, rules_of
+from harness.findings import Finding, collect_rules, input_series, programs
 from harness.wire.notices import find_all
 
 # of one rule in one task: more of the same tell nothing new
 _MOST: Final = 5
 
 # an author's container may print such a line too: trust no other part of it
-_RULES: Final = rules_of(programs) | rules_of(input_series)
+_RULES: Final = collect_rules(programs) | collect_rules(input_series)
 
 
 @dataclasses.dataclass(frozen=True)

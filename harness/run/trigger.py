@@ -239,7 +239,7 @@ def _body_of_form(
     """Return the body that the page posts for a filled form; ``ui_forms`` is ``None`` for a hidden DAG."""
     from harness.extension import forms
 
-    values = {**(form or {}), **forms.from_text(ui_forms or {}, form_text or {})}
+    values = {**(form or {}), **forms.parse_text(ui_forms or {}, form_text or {})}
     if ui_forms is not None:
         _check_dataset(dag_id, ui_forms, bool(series))
         conf = forms.complete(ui_forms, values, rules=rules)

@@ -28,7 +28,7 @@ own variables and files.
 """
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page as Markdown."""
     columns = ("key", "command line", "pytest", "environment", "default", "meaning")
     lines = [_HEAD, *_table(columns, map(_cells, OPTIONS.values())), _VARIABLES]
@@ -53,4 +53,4 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    print(render_page(), end="")

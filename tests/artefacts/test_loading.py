@@ -98,7 +98,7 @@ def test_an_identity_token_is_given_to_the_engine(fake: FakeEngine, monkeypatch:
         return take(name)
 
     monkeypatch.setattr(fake, "pull", note)
-    monkeypatch.setattr(loading, "stored_login", lambda host: StoredLogin(identity_token=f"token of {host}"))
+    monkeypatch.setattr(loading, "read_login", lambda host: StoredLogin(identity_token=f"token of {host}"))
     pull()
     assert given == [{"identitytoken": "token of registry.site"}]
 

@@ -99,7 +99,7 @@ def test_extension_parameters_at_random_are_posted_or_refused(
 
     def post() -> None:
         found = extension_params.read({"extension_params": declared}, "values.yaml")
-        extension_params.from_text(found, {"p": "a", "q": "b"})
+        extension_params.parse_texts(found, {"p": "a", "q": "b"})
         posted = extension_params.check(found, {})
         with tempfile.TemporaryDirectory() as folder:
             chart = write_chart(Path(folder), "a: {{ .Values.global.p }}", {"global": chart_globals})

@@ -53,6 +53,6 @@ def test_forms_at_random_are_filled_in_or_refused(
 ) -> None:
     for error in (
         refusal(lambda: forms.complete(ui_forms, values)),
-        refusal(lambda: forms.from_text(ui_forms, pairs)),
+        refusal(lambda: forms.parse_text(ui_forms, pairs)),
     ):
         assert error is None or isinstance(error, FormError)

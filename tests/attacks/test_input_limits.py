@@ -21,7 +21,7 @@ from harness.cli.form_options import read_form_values
 from harness.common import documents
 from harness.errors import BuildError, ExtensionError, FormError, UsageError
 from harness.extension import forms, wildcards
-from harness.images.context import author_context
+from harness.images.context import make_author_context
 from harness.platform import upload, values
 from harness.platform.helm import HelmError, HelmLibrary
 from harness.platform.helm_process import HelmProcess
@@ -245,7 +245,7 @@ def test_a_file_of_a_gigabyte_in_a_build_context_is_streamed(tmp_path: Path) -> 
     with (tmp_path / "weights.bin").open("wb") as file:
         file.truncate(1 << 30)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    context = author_context(tmp_path)
+    context = make_author_context(tmp_path)
     context.digest()
     size = 0
     with context.tar() as archive:
@@ -258,7 +258,7 @@ def test_a_file_of_a_gigabyte_in_a_build_context_is_streamed(tmp_path: Path) -> 
 def test_a_file_that_shrinks_while_it_is_sent_is_named(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     (tmp_path / "data.bin").write_bytes(bytes(5 << 20))
-    context = author_context(tmp_path)
+    context = make_author_context(tmp_path)
     with context.tar() as archive:
         archive.read(1 << 20)
         (tmp_path / "data.bin").write_bytes(b"")
@@ -274,7 +274,7 @@ def test_a_tree_of_ten_thousand_files_is_read(tmp_path: Path) -> None:
         for name in range(100):
             (folder / f"{name}.txt").touch()
     source = extension.read(tree)
-    assert len(author_context(source.processing_images[0].directory).entries) > 10_000
+    assert len(make_author_context(source.processing_images[0].directory).entries) > 10_000
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from harness import extension
 from harness.errors import ExtensionError
 from harness.extension import INSTALL_ROOT, copies
-from harness.images.context import author_context
-from harness.images.extension_image import base_references
+from harness.images.context import make_author_context
+from harness.images.extension_image import list_base_references
 from harness.platform import packaging, upload
 from harness.platform.helm import HelmLibrary
 from harness.wire import names
@@ -109,10 +109,10 @@ def build(root: Path, out: Path) -> None:
     """All that ``kaapana-harness build`` does without an engine, and the upload."""
     source = extension.read(root)
     for container in (*source.processing_images, source.dag_image):
-        context = author_context(container.directory)
+        context = make_author_context(container.directory)
         context.digest()
-        base_references(context.entries["Dockerfile"].read().decode(), {})
-        copies.copies(root.resolve(), container.dockerfile, below=INSTALL_ROOT, base="base-installer")
+        list_base_references(context.entries["Dockerfile"].read().decode(), {})
+        copies.find_copies(root.resolve(), container.dockerfile, below=INSTALL_ROOT, base="base-installer")
     assert source.contents.operator_images is not None
     assert source.contents.imported_images is not None
     source.mentioning("OPERATOR_IN_DIR")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from harness.extension.form_notes import problems
+from harness.extension.form_notes import find_problems
 
 NUMBERS = {"type": "array", "items": {"type": "number"}}
 TEXTS = {"type": "array", "items": {"type": "string"}}
@@ -36,16 +36,16 @@ INNER = {"y": {"type": "string", "required": True}}
     ],
 )
 def test_a_field_that_users_cannot_fill_is_named(schema: dict[str, Any], message: str) -> None:
-    (found,) = problems("workflow_form", {"type": "object", "properties": {"x": schema}})
+    (found,) = find_problems("workflow_form", {"type": "object", "properties": {"x": schema}})
     assert found.startswith("workflow_form.x")
     assert message in found
 
 
 def test_a_required_name_with_a_dot_is_named_and_one_that_the_top_level_has_too_is_not() -> None:
-    (found,) = problems("workflow_form", {"properties": {"a.b": {"type": "string", "required": True}}})
+    (found,) = find_problems("workflow_form", {"properties": {"a.b": {"type": "string", "required": True}}})
     assert found.startswith("workflow_form.a.b has a `required` key and a dot in its name")
     satisfied = {"x": {"type": "object", "properties": INNER}, "y": {"type": "string"}}
-    assert list(problems("workflow_form", {"properties": satisfied})) == []
+    assert list(find_problems("workflow_form", {"properties": satisfied})) == []
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_a_required_name_with_a_dot_is_named_and_one_that_the_top_level_has_too_
     ],
 )
 def test_a_field_that_users_can_fill_is_not(schema: dict[str, Any]) -> None:
-    assert list(problems("workflow_form", {"properties": {"x": schema}})) == []
+    assert list(find_problems("workflow_form", {"properties": {"x": schema}})) == []
 
 
 @pytest.mark.parametrize("schema", [{"properties": 3}, {"properties": {"x": {"properties": 3}}}, {"oneOf": 1}])
 def test_a_form_that_is_not_a_schema_has_no_field_errors(schema: dict[str, Any]) -> None:
-    assert list(problems("workflow_form", schema)) == []
+    assert list(find_problems("workflow_form", schema)) == []

@@ -469,7 +469,7 @@ def test_values_may_be_given_by_form() -> None:
     ],
 )
 def test_text_of_the_command_line_becomes_the_type_of_the_schema(text: dict[str, str], value: dict[str, Any]) -> None:
-    assert forms.from_text(UI, text) == value
+    assert forms.parse_text(UI, text) == value
 
 
 @pytest.mark.parametrize(
@@ -477,7 +477,7 @@ def test_text_of_the_command_line_becomes_the_type_of_the_schema(text: dict[str,
 )
 def test_text_that_is_not_of_the_type_is_an_error(text: dict[str, str]) -> None:
     with pytest.raises(FormError, match="is not a valid"):
-        forms.from_text(UI, text)
+        forms.parse_text(UI, text)
 
 
 def test_a_schema_that_is_not_usable_is_reported_as_the_dags_fault() -> None:
@@ -580,7 +580,7 @@ def test_a_field_that_a_user_cannot_clear_is_not_cleared(schema: dict[str, Any])
 
 
 def test_no_text_on_the_command_line_clears_a_number_or_a_drop_down_list_and_empties_a_text() -> None:
-    given = forms.from_text(UI, {"threshold_bins": "", "mode": "", "input": ""})
+    given = forms.parse_text(UI, {"threshold_bins": "", "mode": "", "input": ""})
     assert given == {"threshold_bins": None, "mode": None, "input": ""}
     filled = forms.complete(UI, given)["workflow_form"]
     assert not {"threshold_bins", "mode"} & set(filled)

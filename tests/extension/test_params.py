@@ -9,7 +9,7 @@ import pytest
 
 from harness import extension
 from harness.errors import ExtensionError, FormError
-from harness.extension.params import Parameter, check, from_text, read
+from harness.extension.params import Parameter, check, parse_texts, read
 from tests.extension.trees_for_tests import FILES, write
 
 FILE = "values.yaml"
@@ -239,7 +239,7 @@ def test_many_choices_are_counted_in_the_first_line_and_listed_below() -> None:
     ],
 )
 def test_text_of_a_command_line_gets_the_parameters_type(parameter: Parameter, text: str, typed: Any) -> None:
-    values = from_text([parameter], {parameter.name: text})
+    values = parse_texts([parameter], {parameter.name: text})
     assert values == {parameter.name: typed}
     check([parameter], values)
 
@@ -249,8 +249,8 @@ def test_text_of_a_command_line_gets_the_parameters_type(parameter: Parameter, t
 )
 def test_text_that_does_not_read_as_the_type_is_an_error(parameter: Parameter, text: str, said: str) -> None:
     with pytest.raises(FormError, match=said):
-        from_text([parameter], {parameter.name: text})
+        parse_texts([parameter], {parameter.name: text})
 
 
 def test_an_unknown_name_of_a_command_line_is_left_to_the_check() -> None:
-    assert from_text([SITE], {"sight": "x"}) == {"sight": "x"}
+    assert parse_texts([SITE], {"sight": "x"}) == {"sight": "x"}

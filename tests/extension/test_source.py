@@ -200,7 +200,7 @@ def test_copy_follows_dockers_rules(tmp_path: Path, lines: str, installed: list[
 def test_an_operators_image_is_found_in_every_spelling(tmp_path: Path, code: str, reference: str, seen: bool) -> None:
     file = tmp_path / "XOperator.py"
     file.write_text(code)
-    found = operators.images(file.read_text("utf-8"), file.name, file.name)
+    found = operators.find_images(file.read_text("utf-8"), file.name, file.name)
     assert found[-1].resolve("R", "V") == reference
     assert found[-1].seen_by_build_script is seen
 
@@ -209,7 +209,7 @@ def test_the_build_script_only_looks_into_files_named_operator(tmp_path: Path) -
     file = tmp_path / "tasks.py"
     file.write_text('f(\n  image=f"{DEFAULT_REGISTRY}/x:{KAAPANA_BUILD_VERSION}",\n)')
     assert [
-        image.seen_by_build_script for image in operators.images(file.read_text("utf-8"), file.name, file.name)
+        image.seen_by_build_script for image in operators.find_images(file.read_text("utf-8"), file.name, file.name)
     ] == [False]
 
 

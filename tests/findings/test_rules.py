@@ -14,7 +14,7 @@ import pytest
 
 import harness
 from harness import geometry, profiles
-from harness.findings import GROUPS, RULES, Rule, input_series, programs, rules_of
+from harness.findings import GROUPS, RULES, Rule, collect_rules, input_series, programs
 from harness.findings.rule import some_releases
 
 PACKAGE = Path(harness.__file__).parent
@@ -61,18 +61,18 @@ def test_every_rule_is_reported_by_some_part() -> None:
 
 def test_every_notice_of_a_built_in_program_is_a_rule() -> None:
     literal = {call.args[0].value for _, call in calls_of("notice") if isinstance(call.args[0], ast.Constant)}
-    assert literal == set(rules_of(programs))
+    assert literal == set(collect_rules(programs))
 
 
 def test_whatever_can_be_wrong_with_a_series_is_a_rule() -> None:
-    assert {rule.value for rule in geometry.ProblemKind} == set(rules_of(input_series))
+    assert {rule.value for rule in geometry.ProblemKind} == set(collect_rules(input_series))
 
 
 def test_two_rules_of_one_id_are_refused() -> None:
     module = types.ModuleType("twice")
     vars(module).update(ONE=Rule("same", "info", "x"), OTHER=Rule("same", "error", "y"))
     with pytest.raises(ValueError, match="two rules have one id"):
-        rules_of(module)
+        collect_rules(module)
 
 
 def test_a_finding_has_the_severity_fix_and_releases_of_its_rule_unless_it_knows_better() -> None:

@@ -21,7 +21,7 @@ from harness.doctor.builder import find_builder
 from harness.engine import find_image
 from harness.errors import BuildError
 from harness.images import build_extension_image, build_image, buildkit, features
-from harness.images.context import author_context
+from harness.images.context import make_author_context
 from harness.images.site import SiteSettings
 from harness.settings import Settings
 from tests.images.conftest import RunImage
@@ -79,7 +79,7 @@ def build(engine: APIClient, base_installer: str, folder: Path, settings: Settin
         tags.append(f"kaapana-harness/test-{secrets.token_hex(4)}:1")
         (folder / "Dockerfile").write_text(text)
         return build_image(
-            author_context(folder),
+            make_author_context(folder),
             tag=tags[-1],
             settings=settings,
             site=site,
@@ -97,8 +97,8 @@ def needs_buildkit(syntax: tuple[int, int] = features.LEGACY) -> None:
     found = find_builder(os.environ)
     if not found.buildkit:
         pytest.skip(f"BuildKit: {found.reason}")
-    if features.syntax_of(doctor.require_engine().api) < syntax:
-        pytest.skip(f"the BuildKit of this engine is older than Docker {features.release_with(syntax)}")
+    if features.find_syntax(doctor.require_engine().api) < syntax:
+        pytest.skip(f"the BuildKit of this engine is older than Docker {features.find_release(syntax)}")
 
 
 def test_both_make_the_same_image(

@@ -22,7 +22,7 @@ from harness.errors import BuildError
 from harness.images import buildkit
 from harness.images.building import BuilderError, BuildLine, BuildRequest
 from harness.images.context import Context, ContextEntry
-from harness.images.dockerfile import Dockerfile, secret_mount
+from harness.images.dockerfile import Dockerfile, make_secret_mount
 
 RECORDED = Path(__file__).parent / "recorded"
 ADDRESS = "unix:///x/docker.sock"
@@ -270,7 +270,7 @@ def test_a_failure_before_the_first_step_is_named() -> None:
 
 
 def test_options_that_the_author_did_not_write_are_not_shown(request_: BuildRequest) -> None:
-    mount = secret_mount("HTTP_PROXY")
+    mount = make_secret_mount("HTTP_PROXY")
     messages = buildkit._Messages(mount)
     vertex = {"digest": "1", "name": f"[2/2] RUN {mount} --mount=type=cache,target=/x true", "started": "now"}
     [line] = messages.read(json.dumps({"vertexes": [vertex]}).encode())

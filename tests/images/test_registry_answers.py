@@ -11,8 +11,8 @@ import pytest
 
 from harness.errors import HarnessError, PlatformError
 from harness.images import RegistryClient, manifests
-from harness.images.derivation import with_command
-from harness.images.registry import api_of
+from harness.images.derivation import derive_image
+from harness.images.registry import parse_address
 
 Answer = Callable[[httpx.Request], httpx.Response]
 DIGEST = "sha256:" + "a" * 64
@@ -119,7 +119,7 @@ def test_pages_are_read_to_their_end_and_on_this_server_only(monkeypatch: pytest
     assert asked == [first, f"{first}?page=2"]
 
 
-DERIVED = with_command({"config": {"digest": DIGEST}, "layers": []}, {"os": "linux"}, ["tool"])
+DERIVED = derive_image({"config": {"digest": DIGEST}, "layers": []}, {"os": "linux"}, ["tool"])
 
 
 @pytest.mark.parametrize(
@@ -225,4 +225,4 @@ def test_dockers_own_registry_is_asked_at_the_host_of_its_api(
     with client(monkeypatch, answer, address) as registry:
         assert registry.digest(repository, "1") == DIGEST
     assert asked == [("registry-1.docker.io", path)]
-    assert api_of(address)[0] == "https://registry-1.docker.io"
+    assert parse_address(address)[0] == "https://registry-1.docker.io"

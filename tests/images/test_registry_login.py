@@ -16,7 +16,7 @@ import pytest
 from harness import engine
 from harness.errors import EngineError, PlatformError
 from harness.images import registry_login
-from harness.images.registry import api_of
+from harness.images.registry import parse_address
 
 HOST = "registry.site"
 BASIC = "Basic " + base64.b64encode(b"me:secret").decode()
@@ -98,7 +98,7 @@ def test_a_registry_that_wants_name_and_password_gets_those_of_docker_login() ->
     ],
 )
 def test_a_registry_is_asked_without_tls_on_the_loopback_address_only(address: str, url: str, prefix: str) -> None:
-    assert api_of(address) == (url, prefix)
+    assert parse_address(address) == (url, prefix)
 
 
 @pytest.mark.parametrize(
@@ -179,11 +179,11 @@ def test_an_identity_token_is_exchanged_by_the_token_server(
         "service": ["s"],
         "scope": ["repository:a:pull"],
     }
-    login = registry_login.stored_login(HOST)
+    login = registry_login.read_login(HOST)
     assert login is not None
     assert login.for_engine() == {"identitytoken": IDENTITY}
     assert IDENTITY not in repr(login)
-    assert registry_login.credentials(HOST) is None
+    assert registry_login.read_credentials(HOST) is None
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_configuration_that_docker_did_not_write_holds_no_login(
 ) -> None:
     (tmp_path / "config.json").write_text(text)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    assert registry_login.stored_login(HOST) is None
+    assert registry_login.read_login(HOST) is None
 
 
 @pytest.mark.parametrize(
@@ -236,4 +236,4 @@ def test_the_login_to_dockers_own_registry_is_found_under_all_of_its_names(
     auths = {"https://index.docker.io/v1/": {"auth": BASIC.removeprefix("Basic ")}}
     (tmp_path / "config.json").write_text(json.dumps({"auths": auths}))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    assert registry_login.credentials(host) == ("me", "secret")
+    assert registry_login.read_credentials(host) == ("me", "secret")

@@ -177,7 +177,7 @@ def test_the_base_system_does_not_get_the_password_of_its_mirror(
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     site = detect({"KAAPANA_HARNESS_APT_MIRROR": "http://ada:secret@mirror.example/debian"})
     with pytest.raises(ImageError, match="enough"):
-        seeds.debian("x:1", timeout_s=60, site=site, on_line=print)
+        seeds.make_debian("x:1", timeout_s=60, site=site, on_line=print)
     assert (tmp_path / "etc/apt/sources.list").read_text() == "deb http://mirror.example/debian bookworm main\n"
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from harness.errors import BuildError, UsageError
 from harness.images.dockerfile import Dockerfile
-from harness.images.extension_image import substitutes_of
-from harness.images.substitutes import Substituted, base_of, with_urls
+from harness.images.extension_image import find_substitutes
+from harness.images.substitutes import Substituted, find_base, replace_urls
 from harness.settings import Settings
 
 HEAD = "FROM local-only/base-python-cpu:latest\n"
@@ -18,7 +18,7 @@ URL = "https://codes.example/-/raw/0.4.0/constraints.txt"
 
 
 def replaced(text: str, *urls: tuple[str, object]) -> Substituted:
-    return with_urls(Dockerfile(HEAD + text), Path("Dockerfile"), [(url, str(taken)) for url, taken in urls])
+    return replace_urls(Dockerfile(HEAD + text), Path("Dockerfile"), [(url, str(taken)) for url, taken in urls])
 
 
 def reported(result: Substituted) -> list[str]:
@@ -158,7 +158,7 @@ def test_what_cannot_be_replaced_is_named_before_anything_is_built(
 )
 def test_a_base_is_named_whole_without_its_tag_or_by_its_short_name(name: str, found: bool) -> None:
     images = [(name, "registry.site/base-mitk:1")]
-    assert base_of("local-only/base-mitk:latest", images) == ("registry.site/base-mitk:1" if found else None)
+    assert find_base("local-only/base-mitk:latest", images) == ("registry.site/base-mitk:1" if found else None)
 
 
 def test_replacements_are_reported_by_line_and_the_authors_file_is_unchanged(tmp_path: Path) -> None:
@@ -172,12 +172,12 @@ def test_replacements_are_reported_by_line_and_the_authors_file_is_unchanged(tmp
         base_images=(("base-mitk", "registry.site/base-mitk:1"), ("python:3.12", "registry.site/python:3.12")),
         build_urls=((URL, "https://m.site/c.txt"),),
     )
-    assert [str(one) for one in substitutes_of(dockerfile, settings=settings)] == [
+    assert [str(one) for one in find_substitutes(dockerfile, settings=settings)] == [
         "line 1: local-only/base-mitk:latest -> registry.site/base-mitk:1",
         "line 2: python:3.12 -> registry.site/python:3.12",
         f"line 4: {URL} -> https://m.site/c.txt",
     ]
-    assert substitutes_of(dockerfile, settings=Settings()) == ()
+    assert find_substitutes(dockerfile, settings=Settings()) == ()
     assert dockerfile.read_text() == text
 
 

@@ -91,7 +91,7 @@ def test_a_package_has_the_platforms_version_where_its_own_is_in_double_quotes(
 
 def test_only_the_line_of_the_charts_own_version_is_changed() -> None:
     text = 'apiVersion: "v2"\nappVersion: "1"\nversion: "0.1.0" # mine\ndependencies:\n- version: "3"\n'
-    assert kit_rules.with_version(text, "9") == text.replace('"0.1.0"', '"9"')
+    assert kit_rules.set_version(text, "9") == text.replace('"0.1.0"', '"9"')
 
 
 def names(release: str, *, has_edk: bool = True) -> PlatformNames:

@@ -198,7 +198,7 @@ def test_images_stay_that_an_environment_of_the_kind_needs(
     cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[set[str]] = []
-    monkeypatch.setattr(images, "current_tags", lambda _: {})
+    monkeypatch.setattr(images, "compute_tags", lambda _: {})
     monkeypatch.setattr(images, "prune", lambda *_, in_use, **__: asked.append(in_use) or [])
     open_cluster("cloud:north", settings, environment_id="e1")
     said: list[str] = []

@@ -35,7 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return [images.LocalImage("kaapana-harness/a:1", "sha256:a", 1, 0, False)]
 
     monkeypatch.setattr(images, "prune", prune)
-    monkeypatch.setattr(images, "current_tags", lambda _: dict(TAGS))
+    monkeypatch.setattr(images, "compute_tags", lambda _: dict(TAGS))
     # nothing is asked of it
     monkeypatch.setattr(engine, "connect", io.StringIO)
     return calls
@@ -85,6 +85,6 @@ def test_without_the_base_images_there_is_no_seeded_registry_to_keep(
     settings: Settings, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running(monkeypatch)
-    monkeypatch.setattr(images, "current_tags", lambda _: {"registry": "r:1"})
+    monkeypatch.setattr(images, "compute_tags", lambda _: {"registry": "r:1"})
     pruning.prune_images(settings, print)
     assert asked == [{"keep": [], "in_use": set(), "everything": False}]

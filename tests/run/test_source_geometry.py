@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.data.series import Instance, Series
-from harness.findings import input_series, rules_of
+from harness.findings import collect_rules, input_series
 from harness.geometry import Problem, ProblemKind
 from harness.run.notices import Noticed
 from harness.run.results import Cause
@@ -25,7 +25,7 @@ def series(small_series: Series) -> Series:
 
 
 def noticed(rule: str, series: str, text: str) -> Noticed:
-    return Noticed(rules_of(input_series)[rule].report("convert", f"{series}: {text}"), series)
+    return Noticed(collect_rules(input_series)[rule].report("convert", f"{series}: {text}"), series)
 
 
 def test_a_problem_of_the_input_is_a_finding_with_the_next_step(series: Series) -> None:

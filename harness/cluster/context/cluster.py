@@ -248,7 +248,7 @@ def _smallest(client: docker.DockerClient, tags: Iterable[str]) -> str:
 def _pull_config(registry: str) -> dict[str, Any]:
     """Return Docker's configuration for the nodes: the login of this user to the registry, when there is one."""
     host = registry.partition("/")[0]
-    login = registry_login.credentials(host)
+    login = registry_login.read_credentials(host)
     if login is None:
         return {"auths": {}}
     return {"auths": {host: {"auth": base64.b64encode(":".join(login).encode()).decode("ascii")}}}

@@ -19,7 +19,7 @@ from harness.artefacts import engine_archives, loading
 from harness.common.references import served_path, split_reference
 from harness.errors import ImageError
 from harness.images import RegistryClient, manifests
-from harness.images.derivation import with_command
+from harness.images.derivation import derive_image
 
 if TYPE_CHECKING:
     import docker
@@ -122,7 +122,7 @@ class RegistryImages:
             manifest = registry.manifest(_SHARED, image.digest) if image and image.platform_fits else None
             if image is None or manifest is None:
                 raise ImageError(f"{pushed} was pushed, but the registry does not have it for the engine's processor")
-            derived = with_command(manifest[1], registry.blob(_SHARED, image.config_digest), command)
+            derived = derive_image(manifest[1], registry.blob(_SHARED, image.config_digest), command)
             name = f"{_SHARED}:{_tag(derived.configuration.digest)}"
             if registry.digest(*split_reference(name)) != derived.manifest.digest:
                 registry.put(name, derived)

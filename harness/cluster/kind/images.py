@@ -13,7 +13,7 @@ from harness.artefacts import engine_archives
 from harness.cluster.kind.nodes import KindNode, pipe, run_on_all, save
 from harness.common.references import split_reference, to_canonical, to_familiar
 from harness.errors import ImageError, PlatformError
-from harness.images.derivation import archive_of, with_command
+from harness.images.derivation import derive_image, make_archive
 
 if TYPE_CHECKING:
     import docker
@@ -70,9 +70,9 @@ def _derive(node: KindNode, images: Mapping[str, str], commands: Mapping[str, Se
         commands: by the same names.
     """
     documents = {image: node.documents(make_node_name(image)) for image in {images[name] for name in commands}}
-    derived = {name: with_command(*documents[images[name]], command) for name, command in commands.items()}
+    derived = {name: derive_image(*documents[images[name]], command) for name, command in commands.items()}
     if derived:
-        with pipe(iter([archive_of(derived)])) as archive:
+        with pipe(iter([make_archive(derived)])) as archive:
             node.import_images(archive)
 
 

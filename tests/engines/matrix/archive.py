@@ -15,7 +15,7 @@ from harness import engine
 from harness.doctor import require_engine
 from harness.errors import HarnessError
 from harness.images import resolve
-from harness.images.catalogue import CATALOGUE, spec
+from harness.images.catalogue import CATALOGUE, find_spec
 from harness.settings import Settings
 
 _BLOCK = 1 << 20
@@ -26,7 +26,7 @@ def save(path: Path, names: list[str]) -> None:
     """Write images of the harness to an archive, with all that they stand on; they are made where they are absent."""
     settings = Settings.load()
     resolve.ensure_all(names, settings=settings, on_progress=_say)
-    tags = resolve.current_tags(settings)
+    tags = resolve.compute_tags(settings)
     wanted = sorted({tags[name] for name in _closure(names)})
     found = require_engine()
     transport = httpx.HTTPTransport(uds=found.socket)
@@ -54,7 +54,7 @@ def load(path: Path, names: list[str]) -> None:
         engine.load_images(api, _blocks(path), path.name)
     finally:
         api.close()
-    tags = resolve.current_tags(settings)
+    tags = resolve.compute_tags(settings)
     wanted = _closure(names)
     absent = [name for name in wanted if name not in tags]
     resolve.ensure_all(names, settings=settings, on_progress=_say)
@@ -68,7 +68,7 @@ def _say(line: str) -> None:
 def _closure(names: list[str]) -> list[str]:
     wanted = list(names)
     for name in wanted:
-        wanted += [need for need in spec(name).needs if need not in wanted]
+        wanted += [need for need in find_spec(name).needs if need not in wanted]
     return wanted
 
 

