@@ -42,10 +42,17 @@ class Member(NamedTuple):
 
 
 class _Headers(io.BufferedReader):
-    """The file as tarfile reads it. An extended header states its own length, so a read may not be a large one."""
+    """The file as tarfile reads it. An extended header states its own length, so it may not be a large one.
+
+    Newer versions of tarfile read such a header in pieces, older ones in one.
+    """
+
+    _extended = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or not 0 <= size <= _LARGEST_HEADER:
+        wanted = _LARGEST_HEADER + 1 if size is None or size < 0 else size
+        self._extended = 0 if wanted == _HEADER else self._extended + wanted
+        if self._extended > _LARGEST_HEADER:
             raise tarfile.ReadError(f"a header of more than {_LARGEST_HEADER >> 20} MiB")
         return super().read(size)
 

@@ -84,7 +84,8 @@ def test_a_large_archive_is_opened_by_its_headers_and_streamed_in_little_memory_
     )
     assert done.returncode == 0, done.stderr.decode()
     found = json.loads(done.stdout)
-    assert 0 < found["read"] < 256 << 10
+    # Python 3.14 reads 128 KiB at a time
+    assert 0 < found["read"] < 1 << 20
     assert found["growth"] < 64 << 20
     assert found["largest"] <= 1 << 20
     assert found["length"] > _SIZE
