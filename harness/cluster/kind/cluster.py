@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cluster import kubeconfig, ledger
-from harness.cluster.kind import command, config, leftovers, names, node_image, nodes, preparation
+from harness.cluster.kind import command, config, leftovers, names, node_image, nodes, ports, preparation
 from harness.cluster.kind.images import NodeImages
 from harness.cluster.kind.keeper import ClusterOrder
 from harness.cluster.kind.owner import Keeper
@@ -295,7 +295,11 @@ def _order(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = names.cluster_name(entry.id)
     document = config.make_document(
-        name, nodes=nodes, content=list(contents.volumes.values()), base=contents.base_folder
+        name,
+        host_ports=ports.choose(config.HOST_PORTS),
+        nodes=nodes,
+        content=list(contents.volumes.values()),
+        base=contents.base_folder,
     )
     (folder / "kind.json").write_text(json.dumps(document, indent=1), "utf-8")
     path = names.kubeconfig(state, entry.id)

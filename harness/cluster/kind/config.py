@@ -29,19 +29,27 @@ _CONTAINERD = f"""
 """
 
 
-def make_document(name: str, *, nodes: int = 1, content: Sequence[str] = (), base: str = "") -> dict[str, Any]:
+HOST_PORTS = 1 + len(NODE_PORTS)
+"""How many ports of the host a cluster has: the API server's, and one for each node port."""
+
+
+def make_document(
+    name: str, *, host_ports: Sequence[int], nodes: int = 1, content: Sequence[str] = (), base: str = ""
+) -> dict[str, Any]:
     """Return the configuration (``kind.x-k8s.io/v1alpha4``).
 
     Args:
         name: of the cluster.
+        host_ports: :data:`HOST_PORTS` ports of the host, which the node keeps when its container is started again;
+            kind chooses one for a 0.
         nodes: how many.
         content: the folder of the engine's machine that is the content of containerd, for each node.
         base: the folder of the engine's machine that the layers in these are in.
     """
+    api_port, *node_ports = host_ports
     ports = [
-        # 0: kind chooses a free port, which the node keeps when its container is started again
-        {"containerPort": port, "hostPort": 0, "listenAddress": "127.0.0.1", "protocol": "TCP"}
-        for port in NODE_PORTS
+        {"containerPort": port, "hostPort": host_port, "listenAddress": "127.0.0.1", "protocol": "TCP"}
+        for port, host_port in zip(NODE_PORTS, node_ports, strict=True)
     ]
     patches: list[dict[str, Any]] = [
         # kind writes v1beta4 for Kubernetes 1.36 and newer; it takes the patch of the version that it writes
@@ -67,6 +75,7 @@ def make_document(name: str, *, nodes: int = 1, content: Sequence[str] = (), bas
         "networking": {
             "ipFamily": "ipv4",
             "apiServerAddress": "127.0.0.1",
+            "apiServerPort": api_port,
         },
         "containerdConfigPatches": [_CONTAINERD],
         "kubeadmConfigPatches": [json.dumps(patch) for patch in patches],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import sys
 import tarfile
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ import pytest
 import yaml
 
 from harness.cluster import ledger
-from harness.cluster.kind import config, leftovers, owner, provider
+from harness.cluster.kind import config, leftovers, owner, ports, provider
 from harness.cluster.kind.images import NodeImages, make_node_name
 from harness.cluster.kind.nodes import KindNode
 from harness.common.references import to_canonical, to_familiar
@@ -27,6 +28,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+HOST_PORTS = list(range(20_000, 20_000 + config.HOST_PORTS))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,9 @@ def _patched(document: dict[str, Any], kind: str, api_version: str) -> dict[str,
 # until Kubernetes 1.35, and from 1.36 on
 @pytest.mark.parametrize(("version", "named"), [("v1beta3", dict), ("v1beta4", list)])
 def test_arguments_are_written_as_the_version_of_kubeadms_configuration_has_them(version: str, named: type) -> None:
-    patch = _patched(config.make_document("kh-x"), "ClusterConfiguration", f"kubeadm.k8s.io/{version}")
+    patch = _patched(
+        config.make_document("kh-x", host_ports=HOST_PORTS), "ClusterConfiguration", f"kubeadm.k8s.io/{version}"
+    )
     written = [patch["apiServer"], patch["controllerManager"], patch["etcd"]["local"]]
     assert {type(program["extraArgs"]) for program in written} == {named}
     api, controllers, etcd = (
@@ -78,28 +83,52 @@ def test_arguments_are_written_as_the_version_of_kubeadms_configuration_has_them
 @pytest.mark.parametrize("version", ["v1beta3", "v1beta4"])
 def test_every_node_of_several_takes_pods_whatever_the_version(version: str) -> None:
     api_version = f"kubeadm.k8s.io/{version}"
-    patch = _patched(config.make_document("kh-x", nodes=2), "InitConfiguration", api_version)
+    patch = _patched(config.make_document("kh-x", host_ports=HOST_PORTS, nodes=2), "InitConfiguration", api_version)
     assert patch["nodeRegistration"]["taints"] == []
 
 
 def test_kubelets_that_refuse_cgroup_v1_by_themselves_are_allowed_it() -> None:
-    patch = _patched(config.make_document("kh-x"), "KubeletConfiguration", "kubelet.config.k8s.io/v1beta1")
+    patch = _patched(
+        config.make_document("kh-x", host_ports=HOST_PORTS), "KubeletConfiguration", "kubelet.config.k8s.io/v1beta1"
+    )
     assert patch["failCgroupV1"] is False
 
 
 def test_every_node_port_that_the_api_server_gives_out_is_published_on_loopback_only() -> None:
-    document = config.make_document("kh-x", nodes=2, content=["/volumes/a", "/volumes/b"], base="/volumes/base")
+    document = config.make_document(
+        "kh-x", host_ports=HOST_PORTS, nodes=2, content=["/volumes/a", "/volumes/b"], base="/volumes/base"
+    )
     cluster = _patched(document, "ClusterConfiguration", "kubeadm.k8s.io/v1beta3")
     first, last = cluster["apiServer"]["extraArgs"]["service-node-port-range"].split("-")
     chief, worker = document["nodes"]
     published = {entry["containerPort"] for entry in chief["extraPortMappings"]}
     assert published == set(range(int(first), int(last) + 1))
-    assert {(entry["listenAddress"], entry["hostPort"]) for entry in chief["extraPortMappings"]} == {("127.0.0.1", 0)}
-    assert document["networking"]["apiServerAddress"] == "127.0.0.1"
+    assert {entry["listenAddress"] for entry in chief["extraPortMappings"]} == {"127.0.0.1"}
+    networking = document["networking"]
+    assert networking["apiServerAddress"] == "127.0.0.1"
+    on_host = [networking["apiServerPort"], *(entry["hostPort"] for entry in chief["extraPortMappings"])]
+    assert on_host == HOST_PORTS
     assert [node["extraMounts"][0]["hostPath"] for node in (chief, worker)] == ["/volumes/a", "/volumes/b"]
     layers = {"hostPath": "/volumes/base", "containerPath": config.BASE, "readOnly": True}
     assert [node["extraMounts"][1] for node in (chief, worker)] == [layers, layers]
     json.dumps(document)
+
+
+def test_ports_of_the_host_are_free_and_not_those_that_the_kernel_hands_out(tmp_path: Path) -> None:
+    handed_out = tmp_path / "ip_local_port_range"
+    handed_out.write_text("20010\t20019\n")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        busy = taken.getsockname()[1]
+        chosen = ports.choose(3, [*range(20010, 20020), busy, 20021, 20022, 20023], handed_out)
+    assert sorted(chosen) == [20021, 20022, 20023]
+
+
+@pytest.mark.parametrize("text", ["1024\t65535", "", "nonsense"])
+def test_kind_chooses_ports_where_the_kernel_hands_out_all(tmp_path: Path, text: str) -> None:
+    handed_out = tmp_path / "ip_local_port_range"
+    handed_out.write_text(text)
+    assert ports.choose(2, handed_out=handed_out) == [0, 0]
 
 
 class _Node:
