@@ -38,7 +38,8 @@ def test_the_default_limit_of_the_namespace_holds_for_a_container_without_one(pr
     limit = {"type": "Container", "default": {"memory": "50Mi"}, "defaultRequest": {"memory": "50Mi"}}
     project.create("LimitRange", "default-resource-limits", spec={"limits": [limit]})
     ended = project.end(project.pod(python("x = bytearray(300 << 20)")))
-    assert terminated(ended)["reason"] == "OOMKilled"
+    state = terminated(ended)
+    assert (state["reason"], state["exitCode"]) == ("OOMKilled", 137)
     assert ended["spec"]["containers"][0]["resources"]["limits"] == {"memory": "50Mi"}
 
 
