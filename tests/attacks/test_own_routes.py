@@ -109,7 +109,8 @@ def test_a_pod_of_a_project_is_refused_at_every_route_of_the_harness(kaapana: An
     cluster, namespace = kaapana.environment.cluster, kaapana.project.namespace
     objects = Objects(cluster.api, namespace, labels={LABEL_TYPE: LABEL_TYPE_PROCESSING})
     pods = cluster.api.list("Pod", SERVICES_NAMESPACE)
-    of = {pod["metadata"]["labels"]["app.kubernetes.io/name"]: pod for pod in pods}
+    # jobs of other tests have no such label
+    of = {pod["metadata"]["labels"].get("app.kubernetes.io/name"): pod for pod in pods}
     services, registry = of["harness-services"], of["harness-registry"]
     airflow = "http://airflow-webserver-service.services.svc:8080"
     asked = [(method, f"{airflow}{airflow_routes.PREFIX}/{path}") for method, path in _OF_AIRFLOW]
