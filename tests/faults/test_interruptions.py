@@ -55,7 +55,8 @@ def _wait_until(condition: Callable[[], bool], seconds: float, what: str) -> Non
 @contextlib.contextmanager
 def _started(command: list[str], log: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = {
-        **os.environ,
+        # it is no worker of the pytest that runs this test
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST_")},
         "KAAPANA_HARNESS_STATE_DIR": str(folder / "state"),
         "PYTHONUNBUFFERED": "1",
         # see _status
