@@ -310,9 +310,7 @@ def _pullable(
             continue
         # only a finding depends on it: omit it without the registry's answer
         with contextlib.suppress(HarnessError, OSError):
-            found.append(
-                releases.Pullable(image.reference, image.config_digest, registry.digests(image.reference)),
-            )
+            found.append(releases.Pullable(image.reference, image.config_digest, registry.digests(image.reference)))
     return found
 
 
