@@ -50,7 +50,7 @@ def _command(environment: Environment, namespace: str, pod: dict[str, Any], data
     image = str(pod["status"]["containerStatuses"][0]["imageID"])
     registry, _, tagged = str(container["image"]).rpartition("/")
     # the nodes know what the platform's images run; the engine has one image for all of them
-    of_the_platform = operator_images.commands(registry, tagged.rpartition(":")[2]).get(container["image"], ())
+    of_the_platform = operator_images.list_commands(registry, tagged.rpartition(":")[2]).get(container["image"], ())
     program = [str(word) for word in container.get("command") or of_the_platform]
     if program:
         command += ["--entrypoint", program[0]]

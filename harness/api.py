@@ -214,7 +214,7 @@ class Kaapana:
         from harness.platform.lost_cluster import explain_lost_cluster
 
         if self._artefacts is not None:
-            packages = self._artefacts.packages if path is None else self._artefacts.of_tree(path)
+            packages = self._artefacts.packages if path is None else self._artefacts.select_packages(path)
             return self._install_built(self._artefacts, packages, add_to_project, deliver, params)
         if path is None:
             raise UsageError("no extension was given", fix="pass its folder, or set packaged charts")

@@ -152,7 +152,7 @@ class InstalledExtension:
         """
         from harness.platform.lost_cluster import explain_lost_cluster
         from harness.run.execute import RunRequest, execute
-        from harness.run.posting import read_posted
+        from harness.run.posted_forms import read_posted
         from harness.run.trigger import check_offered, choose_dag
 
         post = None if conf is None else read_posted(conf)
@@ -199,10 +199,10 @@ class InstalledExtension:
 
 def _given_arguments(contents: DagImageContents) -> list[GivenArgument]:
     """Return the arguments in the installed Python files that some releases ignore."""
-    from harness.run.findings import given_arguments
+    from harness.run.findings import find_given_arguments
 
     files = [file for file in contents.files if file.is_python]
-    return [found for file in files for found in given_arguments(file.readable(), file.shown)]
+    return [found for file in files for found in find_given_arguments(file.readable(), file.shown)]
 
 
 def _project_of(target: BoundPlatform | Project) -> Project:

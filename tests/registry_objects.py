@@ -23,7 +23,7 @@ def registry_objects(image: str, credentials: Credentials) -> list[Manifest]:
     values: dict[str, Any] = {
         "images": {"registry": image},
         "credentials": credentials.as_mapping(),
-        "registry_users": platform_chart.registry_users(credentials),
+        "registry_users": platform_chart.list_registry_users(credentials),
         "environment": "test",
         "profile": "{}",
     }

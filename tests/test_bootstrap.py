@@ -241,7 +241,7 @@ def test_pips_settings_are_given_to_uv_as_well() -> None:
     }
 
 
-def test_what_the_user_set_for_uv_wins_and_nonsense_is_left_out() -> None:
+def test_the_users_settings_for_uv_win_and_nonsense_is_left_out() -> None:
     config = "global.index-url='https://pip.example'\nglobal.proxy=<nonsense>\nno equals sign"
     assert make_uv_environment(config, {"UV_DEFAULT_INDEX": "https://uv.example"}) == {}
 
@@ -273,7 +273,7 @@ def test_an_old_python_is_refused_in_one_line() -> None:
 
 
 @pytest.mark.parametrize("name", ["__init__.py", "bootstrap/__init__.py", "bootstrap/__main__.py"])
-def test_what_an_old_python_reads_before_it_is_refused_is_in_its_syntax(name: str) -> None:
+def test_files_that_an_old_python_reads_before_it_is_refused_are_in_its_syntax(name: str) -> None:
     source = (ROOT / "harness" / name).read_bytes()
     # without a declared encoding Python 2 reads ASCII only
     assert source.isascii()

@@ -102,7 +102,7 @@ def test_a_run_that_fails_ends_with_1_and_prints_the_cause_first(platform: FakeE
         (KeyboardInterrupt(), 130),
     ],
 )
-def test_what_goes_wrong_decides_the_exit_status_and_everything_is_removed(
+def test_the_kind_of_failure_decides_the_exit_status_and_everything_is_removed(
     platform: FakeEnvironment, monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int
 ) -> None:
     def deploy(*_: Any, **__: Any) -> Any:

@@ -34,7 +34,7 @@ def _below(name: str, *packages: str) -> bool:
 
 
 @pytest.mark.parametrize("side", ["incluster", *(name.removeprefix("harness.") for name in SHARED)])
-def test_what_runs_in_containers_imports_nothing_of_the_host_side(side: str) -> None:
+def test_code_that_runs_in_containers_imports_nothing_of_the_host_side(side: str) -> None:
     modules = sorted((PACKAGE / side).rglob("*.py"))
     assert modules
     known = ("harness.incluster", *SHARED) if side == "incluster" else SHARED

@@ -14,7 +14,7 @@ from harness.cluster import ledger, providers
 from harness.cluster.docker.provider import DockerProvider
 from harness.errors import EngineError, PlatformError
 from harness.platform.addresses import NamedLogin
-from harness.platform.credentials import Credentials, password
+from harness.platform.credentials import Credentials, make_password
 from harness.settings import Settings
 
 
@@ -120,7 +120,7 @@ def test_credentials_are_printed_when_they_are_asked_for_and_only_then(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # not by Credentials, which would hide them in this process
-    secrets = {field.name: password() for field in dataclasses.fields(Credentials)}
+    secrets = {field.name: make_password() for field in dataclasses.fields(Credentials)}
     leave(state, secrets=secrets)
     result = call("--credentials")
     lines = [line.split() for line in result.stdout.splitlines()[1:]]

@@ -93,7 +93,7 @@ def _shown(value: Any) -> str:
 
 def run_json() -> str:
     """Return the document of a run, and what its parts mean."""
-    document = evidence.as_document(_example())
+    document = evidence.make_document(_example())
     parts = [f"```json\n{json.dumps(document, indent=2)}\n```", "## Keys"]
     types = {field.name: f"`{field.type}`" for field in dataclasses.fields(Run)}
     # of the same kind as findings

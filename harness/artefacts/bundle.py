@@ -78,7 +78,7 @@ class Artefacts:
                 fix=f"give the chart of the workflow too, with {how_to_set('chart', 'X.tgz')}",
             )
 
-    def of_tree(self, path: str | os.PathLike[str]) -> tuple[ChartPackage, ...]:
+    def select_packages(self, path: str | os.PathLike[str]) -> tuple[ChartPackage, ...]:
         """Return the packages that stand for a source tree, which need not be there.
 
         Raises:

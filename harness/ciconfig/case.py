@@ -12,7 +12,7 @@ from harness.ciconfig.expectation import Expectation, read_expectation
 from harness.common import documents
 from harness.common.documents import abridge
 from harness.errors import UsageError
-from harness.run.posting import Posted, read_posted
+from harness.run.posted_forms import Posted, read_posted
 
 _POSTED: Final = frozenset(
     {"dag_id", "conf_data", "instance_names", "username", "remote", "federated", "workflow_name"}

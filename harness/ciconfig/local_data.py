@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.ciconfig.case import Case
     from harness.data.series import Series
     from harness.run.ports import EnvironmentPort, ProjectPort
-    from harness.run.posting import Posted
+    from harness.run.posted_forms import Posted
 
 
 class LocalData:
@@ -62,7 +62,7 @@ class LocalData:
         return (case.dataset_name,) if case.dataset_name is not None else case.identifiers
 
     def _of(self, name: str) -> list[Series]:
-        from harness.run.trigger import series_of
+        from harness.run.trigger import read_dataset
 
         if name not in self._folders:
             known = ", ".join(sorted(self._folders)) or "no data"
@@ -71,5 +71,5 @@ class LocalData:
                 fix=f'add "{name}" = "path/to/dicom": {how_to_set("datasets")}',
             )
         if name not in self._series:
-            self._series[name] = series_of(Path(self._folders[name]))
+            self._series[name] = read_dataset(Path(self._folders[name]))
         return self._series[name]

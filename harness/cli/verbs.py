@@ -186,7 +186,7 @@ def run(
     from harness.extension import params, read
     from harness.platform import projects
     from harness.run.paths import find_unused
-    from harness.run.trigger import series_of
+    from harness.run.trigger import read_dataset
 
     values, text = read_form_values(form)
     document = None if conf is None else _conf(conf, form, dag, dataset)
@@ -197,7 +197,7 @@ def run(
     if out is not None:
         check_out(out)
     _check_extension(extension, settings.chart)
-    series = series_of(dataset)
+    series = read_dataset(dataset)
     artefacts = open_artefacts(settings.chart, settings.images, settings.state)
     if artefacts is not None:
         artefacts.require_workflow()
@@ -250,7 +250,7 @@ def _conf(word: str, form: tuple[str, ...], dag: str | None, dataset: Path | Non
     Raises:
         UsageError: it is no document to post, or contradicts the other options.
     """
-    from harness.run.posting import read_posted
+    from harness.run.posted_forms import read_posted
 
     if form:
         raise UsageError("--form and --conf exclude each other", fix="write the values into the document of --conf")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from harness.doctor import enclosure
+from harness.doctor import own_container
 from harness.doctor.address import Address, find_address
 from harness.doctor.facts import EngineFacts, Inside
 
@@ -88,7 +88,7 @@ def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) 
         # only this shows whether a rootless engine is usable
         if (inside or _ROOTLESS in _parts(answer)) and engine.spoken:
             engine = dataclasses.replace(engine, inside=_describe_inside(connection, engine.spoken))
-        if engine.spoken and (container := enclosure.find_own_container()):
+        if engine.spoken and (container := own_container.find_own_container()):
             engine = dataclasses.replace(engine, enclosing=_find_enclosing(connection, engine.spoken, container))
         return engine
     except PermissionError:
@@ -158,7 +158,7 @@ def _find_enclosing(connection: http.client.HTTPConnection, version: str, contai
         return json.loads(body) if status == http.client.OK else None
 
     try:
-        return enclosure.find_enclosing(container, inspect)
+        return own_container.find_enclosing(container, inspect)
     except (ValueError, KeyError, TypeError):
         return ""
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 TOKEN: Final = "token"
 
 
-def policy(styles: str = "'self'") -> str:
+def make_policy(styles: str = "'self'") -> str:
     """Return a Content-Security-Policy: the files of this server, and nothing inline.
 
     Args:
@@ -29,7 +29,7 @@ def policy(styles: str = "'self'") -> str:
 
 
 _HEADERS: Final = {
-    "Content-Security-Policy": policy(),
+    "Content-Security-Policy": make_policy(),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",

@@ -39,7 +39,7 @@ _STYLES: Final = (
     "margin: 0 10px 0 0;",
     "position: absolute;width: 1px;height: 1px;padding: 0;margin: -1px;overflow: hidden;clip: rect(0,0,0,0);border: 0;",
 )
-_POLICY_OF_FORMS: Final = access.policy(
+_POLICY_OF_FORMS: Final = access.make_policy(
     " ".join(["'self'", "'unsafe-hashes'", *(f"'sha256-{rendering.digest(text)}'" for text in _STYLES)])
 )
 # of a document that says by itself what it may do, as reports do

@@ -24,7 +24,7 @@ from harness.extension.form_schema import (
 )
 from harness.extension.form_shape import check_shape
 from harness.report.text import abbreviate, escape_unseen
-from harness.run.posting import dataset_choice
+from harness.run.posted_forms import read_dataset_choice
 
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object"})
 _FORMATS: Final = frozenset({"date", "time", "password", "textarea", "color"})
@@ -64,7 +64,7 @@ def draw(ui_forms: Mapping[str, Any]) -> DrawnForm:
         properties = {} if is_without_choice(schema) else dict(_properties(schema, 0))
         if properties:
             parts[name] = _object(_text(schema.get("title")) or name, properties, _text(schema.get("description")))
-    takes_input, _ = dataset_choice(ui_forms)
+    takes_input, _ = read_dataset_choice(ui_forms)
     return DrawnForm(_object("", parts, ""), takes_input, _documentation(ui_forms.get("documentation_form")))
 
 

@@ -176,7 +176,7 @@ class Source:
         found = [
             ShownRefusal(run.dag_id, run.run_id, task.task_id, _moment(request.at), request)
             for run, task in tasks
-            for request in refusal_causes.within(
+            for request in refusal_causes.select_within(
                 [one for one in asked if one.peer in task.result.addresses], task.result
             )
         ]

@@ -20,7 +20,7 @@ from harness.page.facts import ShownExtension
 from harness.page.form_drawing import DrawnForm, draw
 from harness.run.execute import RunRequest, execute
 from harness.run.paths import find_unused
-from harness.run.trigger import Triggered, series_of
+from harness.run.trigger import Triggered, read_dataset
 
 if TYPE_CHECKING:
     from harness.data.series import Series
@@ -126,7 +126,7 @@ class Starter:
             PlatformError: the platform was lost.
         """
         project = self._offer(request.dag_id)
-        series = series_of(request.dataset)
+        series = read_dataset(request.dataset)
         with self._lock:
             self._series |= {one.series_instance_uid: one for one in series}
             folder = find_unused(self._evidence, request.dag_id, self._folders)

@@ -25,7 +25,7 @@ def report_stale(extension: str, files: Sequence[str], bag: DagBag) -> Finding:
         bag: what Airflow made of the DAG folder.
     """
     message = f"an earlier version of {extension} installed this; it is still there but no longer belongs to it"
-    if offered := dags.ids_in(files, bag):
+    if offered := dags.find_ids_in_files(files, bag):
         message += f", and Airflow still has its DAG {', '.join(offered)}"
     fix = (
         "uninstall the old version before you replace its DAG image under the same tag: the remove hook deletes only "

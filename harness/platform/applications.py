@@ -82,15 +82,15 @@ def plan(
     chosen = dict(posted)
     if keywords.MULTIINSTALLABLE in package.keywords:
         chosen |= {"project_id": project[0], "project_name": project[1]}
-    release = release_name(package, chosen)
+    release = make_release_name(package, chosen)
     rendered, merged, odd = parameters.render(
         helm, package.parameters, uploaded, platform.platform_globals, chosen, release=release
     )
-    images = planning.images_of_chart(package, rendered, given, platform)
+    images = planning.find_chart_images(package, rendered, given, platform)
     return ApplicationPlan(package, posted, release, rendered, merged, images, odd)
 
 
-def release_name(package: ChartPackage, params: Mapping[str, Any]) -> str:
+def make_release_name(package: ChartPackage, params: Mapping[str, Any]) -> str:
     """Return the name of a release as kube-helm chooses it (build 10.3).
 
     Args:

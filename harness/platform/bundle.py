@@ -82,9 +82,13 @@ def make(
     """
     wanted = [container for container in (*source.processing_images, source.dag_image) if not container.local]
     # the platform has the one that the chart names, or the extension could not start there
-    custom = source_registry.custom_of(source)
+    custom = source_registry.find_custom_registry(source)
     others = (custom,) if custom else ()
-    nameless = [container.image for container in wanted if not source_registry.of(source, container, registry, others)]
+    nameless = [
+        container.image
+        for container in wanted
+        if not source_registry.find_registry(source, container, registry, others)
+    ]
     if archive is not None and nameless:
         raise UsageError(
             f"the names of {', '.join(nameless)} begin with the platform's registry, which is not known: the platform "
@@ -95,11 +99,11 @@ def make(
     chart = packaging.package(source.chart, chart_dir)
 
     def reference(container: Container) -> str:
-        own = source_registry.of(source, container, registry or _NO_REGISTRY, others)
+        own = source_registry.find_registry(source, container, registry or _NO_REGISTRY, others)
         return f"{own}/{container.image}:{version}"
 
     containers = [*source.processing_images, source.dag_image]
-    needs = planning.needs_of_dags(source.contents, registry or _NO_REGISTRY, version)
+    needs = planning.find_dag_needs(source.contents, registry or _NO_REGISTRY, version)
     needs.append(MissingImage(reference(source.dag_image), f"global.image of {source.chart.directory / 'values.yaml'}"))
     build_ignored.check(containers, reference, needs, lambda _: False)
     images = delivery.build(containers, reference, settings, say)

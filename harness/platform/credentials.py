@@ -18,7 +18,7 @@ PERSON: Final = "kaapana"
 _ALPHABET = string.ascii_letters + string.digits
 
 
-def password(length: int = 32) -> str:
+def make_password(length: int = 32) -> str:
     """Return a password of letters and digits: it must survive every config format it is written into."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
@@ -60,10 +60,10 @@ class Credentials:
         names = {
             "minio_user": "kaapanaminio",
             # not one that a custom registry has as well: the registry knows users by their names
-            "registry_user": f"pull-{password(8)}",
+            "registry_user": f"pull-{make_password(8)}",
             "registry_push_user": "kaapana-harness",
         }
-        return cls(**{field.name: names.get(field.name) or password() for field in dataclasses.fields(cls)})
+        return cls(**{field.name: names.get(field.name) or make_password() for field in dataclasses.fields(cls)})
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, str]) -> Credentials:

@@ -13,7 +13,7 @@ from harness.errors import DagFileError
 from harness.extension import form_notes
 from harness.findings import Finding
 from harness.findings.installing import EXTENSION_NOTE
-from harness.platform.import_advice import advice_for_import
+from harness.platform.import_advice import advise_on_import
 from harness.wire import edk
 from harness.wire.names import DAGS_DIR, FIELD_FORMS_PROBLEM
 
@@ -62,7 +62,7 @@ def collect(
     """
     bag = airflow.refresh()
     raise_import_errors(contents, bag, coming=coming)
-    ids = ids_of(contents, bag)
+    ids = find_ids(contents, bag)
     if not ids:
         listed = ", ".join(file.installed for file in contents.dag_files)
         raise DagFileError(
@@ -75,7 +75,8 @@ def collect(
     for dag_id in ids:
         if problem := shown.get(dag_id, {}).get(FIELD_FORMS_PROBLEM):
             raise DagFileError(
-                f"{_file_of(dag_id, contents, bag)}: the page cannot show the ui_forms of the DAG {dag_id}: {problem}",
+                f"{_find_file(dag_id, contents, bag)}: the page cannot show the ui_forms of the DAG {dag_id}: "
+                f"{problem}",
                 fix="ui_forms of default_args is a dictionary of forms, of what JSON has: text, numbers that are "
                 "finite, true and false, lists, dictionaries",
             )
@@ -101,7 +102,7 @@ def _find_installed_path(dag_id: str, bag: DagBag) -> str:
     return "dags/" + str(bag.dags[dag_id]["fileloc"]).removeprefix(DAGS_DIR).lstrip("/")
 
 
-def _file_of(dag_id: str, contents: DagImageContents, bag: DagBag) -> str:
+def _find_file(dag_id: str, contents: DagImageContents, bag: DagBag) -> str:
     """Return the author's file that defines a DAG, as messages name it."""
     installed = _find_installed_path(dag_id, bag)
     return next((file.shown for file in contents.files if file.installed == installed), installed)
@@ -114,12 +115,12 @@ def _reads_dataset(dag_id: str, contents: DagImageContents, bag: DagBag) -> bool
     return any("GetInput" in file.readable() for file in contents.files if file.installed == installed)
 
 
-def ids_of(contents: DagImageContents, bag: DagBag) -> tuple[str, ...]:
+def find_ids(contents: DagImageContents, bag: DagBag) -> tuple[str, ...]:
     """Return the DAG ids whose files this extension installs."""
-    return ids_in((file.installed for file in contents.files), bag)
+    return find_ids_in_files((file.installed for file in contents.files), bag)
 
 
-def ids_in(files: Iterable[str], bag: DagBag) -> tuple[str, ...]:
+def find_ids_in_files(files: Iterable[str], bag: DagBag) -> tuple[str, ...]:
     """Return the DAG ids that some installed files define, e.g. ``dags/dag_x.py``; sorted."""
     paths = {posixpath.join(posixpath.dirname(DAGS_DIR), name) for name in files}
     return tuple(sorted(dag_id for dag_id, dag in bag.dags.items() if dag["fileloc"] in paths))
@@ -141,7 +142,7 @@ def raise_import_errors(contents: DagImageContents, bag: DagBag, *, coming: Mapp
             f"{shown.get(where, where)}{f' line {line}' if line else ''} does not import: {_exception(trace)}",
             last_seen=trace.strip(),
             evidence=f"Airflow's import error of {relative}",
-            fix=advice_for_import(trace, coming or {}),
+            fix=advise_on_import(trace, coming or {}),
         )
 
 

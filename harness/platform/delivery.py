@@ -83,13 +83,13 @@ def build(
     wanted = [container for container in containers if not container.ignored]
     for container in wanted:
         require_builder(container.dockerfile, settings=settings)
-    for base in local_order(wanted):
+    for base in sort_locally(wanted):
         one(base)
     with ThreadPoolExecutor(_WORKERS) as pool:
         return list(pool.map(one, (container for container in wanted if not container.local)))
 
 
-def local_order(containers: Sequence[Container]) -> list[Container]:
+def sort_locally(containers: Sequence[Container]) -> list[Container]:
     """Return the ``local-only`` containers, each after those that it is based on."""
     left = {container.local_reference: container for container in containers if container.local}
     ordered: list[Container] = []

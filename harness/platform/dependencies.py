@@ -89,7 +89,7 @@ def _locate(chart: Chart, dependency: Dependency) -> Located:
     return Located(known.folder, _problem(name, repository), _fix(name))
 
 
-def findings(chart: Chart) -> tuple[Finding, ...]:
+def collect_findings(chart: Chart) -> tuple[Finding, ...]:
     """Return findings about required charts that only the platform's build script finds."""
     return tuple(
         installing.DEPENDENCY_BY_NAME.report(

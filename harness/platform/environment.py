@@ -137,7 +137,7 @@ class Environment:
     @functools.cached_property
     def platform_globals(self) -> Mapping[str, Any]:
         """``global`` of the platform's own release, which every extension's chart is rendered with (build 10.3)."""
-        return platform_globals.of(
+        return platform_globals.make_globals(
             self.profile,
             self.registry,
             self.platform_version,
@@ -239,7 +239,7 @@ class Environment:
             )
             if settings.gpu:
                 _require_devices(cluster)
-            values = platform_chart.values_of(
+            values = platform_chart.make_values(
                 cluster,
                 profile,
                 credentials,

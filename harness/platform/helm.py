@@ -197,7 +197,7 @@ def _parse(texts: Iterable[tuple[str, str]]) -> list[Manifest]:
     found: list[Manifest] = []
     for path, text in texts:
         try:
-            found += manifests.documents(text)
+            found += manifests.parse_documents(text)
         except ValueError as error:
             raise HelmError(f"{path}: {error}" if path else str(error)) from None
     return found

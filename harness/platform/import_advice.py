@@ -80,7 +80,7 @@ _OF_THE_PLATFORM: Final = re.compile(
 _MISSING: Final = re.compile(r"No module named '?(\w+)")
 
 
-def advice_for_import(trace: str, coming: Mapping[str, str] | None = None) -> str:
+def advise_on_import(trace: str, coming: Mapping[str, str] | None = None) -> str:
     """Return the next step for a traceback of Airflow's import of a DAG file; never empty.
 
     Args:

@@ -161,7 +161,7 @@ def deploy(
         rendered, merged, odd = parameters.render(
             tool, package.parameters, uploaded, environment.platform_globals, posted
         )
-    pulled = planning.dag_reference_of(rendered, package)
+    pulled = planning.find_dag_reference(rendered, package)
     tag, findings = split_reference(pulled)[1], tuple[Finding, ...]()
     if by_edk:
         tag, findings = _edk_tag(environment, package, pulled)
@@ -172,7 +172,7 @@ def deploy(
         return f"{registry}/{container.image}:{tag if container is source.dag_image else version}"
 
     containers = (*source.processing_images, source.dag_image)
-    needs = [*planning.needs_of(rendered), *planning.needs_of_dags(source.contents, environment.registry, version)]
+    needs = [*planning.find_needs(rendered), *planning.find_dag_needs(source.contents, environment.registry, version)]
     build_ignored.check(containers, reference, needs, lambda name: _is_there(environment, name))
     images = delivery.build([*source.processing_images, source.dag_image], reference, environment.settings, on_progress)
     if way == "tar":
@@ -189,7 +189,7 @@ def deploy(
         contents = built_contents.read(source, dag_image)
     wanted = Installable(package, package.name, rendered, merged, contents, images, posted, by_edk=by_edk)
     readers = source.mentioning("OPERATOR_IN_DIR")
-    found = (*source.findings, *dependencies.findings(source.chart), *findings, *odd)
+    found = (*source.findings, *dependencies.collect_findings(source.chart), *findings, *odd)
     deployment = _deploy(environment, wanted, on_progress, findings=found, input_readers=readers)
     if project is not None:
         deployment.add_to(project)
@@ -213,7 +213,7 @@ def _edk_tag(environment: Environment, package: ChartPackage, pulled: str) -> tu
     repository, tag = split_reference(pulled)
     if tag == version or not planning.is_tagged_by_platform(environment.profile):
         return version, ()
-    return tag, (planning.tag_finding(package, pulled, f"{repository}:{version}"),)
+    return tag, (planning.report_tag(package, pulled, f"{repository}:{version}"),)
 
 
 def deploy_built(
@@ -331,7 +331,7 @@ def _deploy(
         release=wanted.release,
         chart=wanted.package.path.name,
         params=wanted.params,
-        findings=(*findings, *upload.findings_of(wanted.package), *done.findings, *done.dags.findings),
+        findings=(*findings, *upload.collect_findings(wanted.package), *done.findings, *done.dags.findings),
         input_readers=input_readers,
         installed=done.moved,
     )

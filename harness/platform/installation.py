@@ -282,7 +282,7 @@ def _is_unchanged(
         return False
     bag = environment.airflow.refresh()
     dags.raise_import_errors(wanted.contents, bag, coming=wanted.coming)
-    return dags.ids_of(wanted.contents, bag) == note.dags.ids
+    return dags.find_ids(wanted.contents, bag) == note.dags.ids
 
 
 def _explain(environment: Environment, wanted: Installable, trouble: Trouble) -> Explanation:

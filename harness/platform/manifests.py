@@ -68,7 +68,7 @@ class Rendered:
         return [hook for hook in self.hooks if event in _events(hook)]
 
 
-def documents(text: str) -> list[Manifest]:
+def parse_documents(text: str) -> list[Manifest]:
     """Return the objects of a YAML stream, without empty documents.
 
     Raises:
@@ -97,7 +97,7 @@ def arrange(manifests: Iterable[Manifest]) -> Rendered:
     objects: list[Manifest] = []
     hooks: list[Manifest] = []
     for manifest in map(_without_nulls, manifests):
-        (hooks if HOOK in annotations_of(manifest) else objects).append(manifest)
+        (hooks if HOOK in read_annotations(manifest) else objects).append(manifest)
     objects.sort(key=lambda manifest: (_RANK.get(manifest["kind"], len(_ORDER)), _name(manifest)))
     hooks.sort(key=lambda hook: (_weight(hook), _name(hook)))
     return Rendered(tuple(objects), tuple(hooks))
@@ -114,7 +114,7 @@ def _without_nulls(manifest: Manifest) -> Manifest:
     return {**manifest, "metadata": metadata}
 
 
-def annotations_of(manifest: Manifest) -> dict[str, str]:
+def read_annotations(manifest: Manifest) -> dict[str, str]:
     """Return the annotations of an object; empty if it has none."""
     return dict((manifest.get("metadata") or {}).get("annotations") or {})
 
@@ -126,7 +126,7 @@ def describe(manifest: Manifest) -> str:
     return f"{manifest.get('kind')} {namespace + '/' if namespace else ''}{metadata.get('name')}"
 
 
-def images_of(manifests: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
+def find_images(manifests: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
     """Yield every image that the pods of these objects pull, with the object that names it."""
     for manifest in manifests:
         for spec in _pod_specs(manifest):
@@ -138,7 +138,7 @@ def images_of(manifests: Iterable[Manifest]) -> Iterator[tuple[Manifest, str]]:
                         yield manifest, str(container["image"])
 
 
-def own_annotation(manifest: Manifest) -> str:
+def find_own_annotation(manifest: Manifest) -> str:
     """Return the annotation by which an object or its pods choose networks, as only the harness may; '' if none."""
     spec = manifest.get("spec")
     template = spec.get("template") if isinstance(spec, dict) else None
@@ -163,12 +163,12 @@ def _pod_specs(manifest: Manifest) -> Iterator[dict[str, Any]]:
 
 
 def _events(hook: Manifest) -> list[str]:
-    return [event.strip() for event in str(annotations_of(hook)[HOOK] or "").split(",")]
+    return [event.strip() for event in str(read_annotations(hook)[HOOK] or "").split(",")]
 
 
 def _weight(hook: Manifest) -> int:
     """Parse like Helm: other texts count as 0."""
-    text = str(annotations_of(hook).get(HOOK_WEIGHT) or "")
+    text = str(read_annotations(hook).get(HOOK_WEIGHT) or "")
     return int(text) if _WEIGHT.fullmatch(text) else 0
 
 

@@ -23,7 +23,7 @@ class MissingImage:
     where: str
 
 
-def error(
+def make_error(
     package: ChartPackage, absent: Sequence[MissingImage], given: Sequence[ImageSource], platform: PlatformNames
 ) -> ExtensionError:
     """Return the error for missing images, each with the place that names it and similar images."""

@@ -14,7 +14,7 @@ IMAGE: Final = "processing"
 """The image, by its name in the catalogue."""
 
 
-def commands(registry: str, version: str) -> Mapping[str, tuple[str, ...]]:
+def list_commands(registry: str, version: str) -> Mapping[str, tuple[str, ...]]:
     """Return the own commands of containers of the platform's images, by the images' references.
 
     Args:
@@ -31,10 +31,10 @@ def provide(cluster: Cluster, image: str, registry: str, version: str) -> None:
     Args:
         cluster: the cluster.
         image: id or name of :data:`IMAGE` in the engine.
-        registry, version: see :func:`commands`.
+        registry, version: see :func:`list_commands`.
 
     Raises:
         ImageError: the engine does not have the image.
     """
-    programs = commands(registry, version)
+    programs = list_commands(registry, version)
     cluster.provide_images(dict.fromkeys(programs, image), programs)

@@ -16,7 +16,7 @@ from harness.findings import Finding, installing
 from harness.platform import upload, values
 from harness.platform.helm import Helm
 from harness.platform.manifests import Rendered
-from harness.platform.templates import mentioned_names
+from harness.platform.templates import find_mentioned_names
 from harness.platform.upload import Uploaded
 
 # a value that no template compares with
@@ -40,7 +40,7 @@ def render(
         release: name of the release; by default that of the chart.
 
     Returns:
-        The objects, the values that they were rendered with, and what :func:`findings` says about the parameters.
+        The objects, the values that they were rendered with, and the findings about the parameters.
 
     Raises:
         ExtensionError: as of :func:`harness.platform.upload.render`.
@@ -50,10 +50,10 @@ def render(
     def render_again(chosen: Mapping[str, Any]) -> Rendered:
         return upload.render(helm, uploaded, platform_globals, chosen, release=release)[0]
 
-    return rendered, merged, findings(parameters, posted, uploaded, render_again)
+    return rendered, merged, collect_findings(parameters, posted, uploaded, render_again)
 
 
-def findings(
+def collect_findings(
     parameters: Sequence[Parameter],
     posted: Mapping[str, Any],
     uploaded: Uploaded,
@@ -69,8 +69,8 @@ def findings(
     found: list[Finding] = []
     asked = [parameter for parameter in parameters if not parameter.is_heading]
     for parameter in asked:
-        found += _of_default(parameter)
-        found += _of_value(parameter.name, posted.get(parameter.name), uploaded.chart_globals)
+        found += _check_default(parameter)
+        found += _check_value(parameter.name, posted.get(parameter.name), uploaded.chart_globals)
     found += [_report_unread(name) for name in _find_unread(asked, posted, uploaded, render)]
     return tuple(found)
 
@@ -89,7 +89,7 @@ def _find_unread(
     open_to_question = [p for p in parameters if not values.is_taken(uploaded.chart_globals.get(p.name))]
     if not open_to_question:
         return ()
-    mentioned = mentioned_names(uploaded.package.path)
+    mentioned = find_mentioned_names(uploaded.package.path)
     if mentioned is None:
         return ()
     # a dot in the name makes a map of it
@@ -121,7 +121,7 @@ def _other_value(parameter: Parameter, posted: Mapping[str, Any]) -> Any:
     return next((choice for choice in parameter.choices if str(choice) != str(current)), _OTHER_TEXT)
 
 
-def _of_default(parameter: Parameter) -> Iterator[Finding]:
+def _check_default(parameter: Parameter) -> Iterator[Finding]:
     if parameter.strays:
         listed = ", ".join(map(str, parameter.strays))
         yield installing.PARAMETER_DEFAULT.report(
@@ -138,7 +138,7 @@ def _of_default(parameter: Parameter) -> Iterator[Finding]:
         )
 
 
-def _of_value(name: str, value: Any, chart_globals: Mapping[str, Any]) -> Iterator[Finding]:
+def _check_value(name: str, value: Any, chart_globals: Mapping[str, Any]) -> Iterator[Finding]:
     if values.is_taken(chart_globals.get(name)):
         yield installing.PARAMETER_OVERRIDDEN.report(
             name, f"global.{name} of the chart's own values.yaml replaces whatever a user enters"
@@ -148,7 +148,7 @@ def _of_value(name: str, value: Any, chart_globals: Mapping[str, Any]) -> Iterat
             name,
             f"the platform drops this value: {value!r} or the name has one of ; & < > \" ', so templates get nothing",
         )
-    elif isinstance(value, str) and (arrives := values.transport(value)) != value:
+    elif isinstance(value, str) and (arrives := values.encode_value(value)) != value:
         why = "blanks are removed" if value.replace(" ", "") == arrives else "blanks and backslashes are removed"
         yield installing.PARAMETER_CHANGED.report(
             name, f"the platform changes this value: {value!r} reaches templates as {arrives!r} ({why})"

@@ -24,7 +24,7 @@ from harness.images import manifests as remote
 from harness.platform import missing_images, parameters, upload
 from harness.platform.edk import KitSource
 from harness.platform.helm import Helm
-from harness.platform.manifests import Rendered, describe, images_of
+from harness.platform.manifests import Rendered, describe, find_images
 from harness.platform.missing_images import MissingImage
 from harness.platform.platform_names import PlatformNames
 from harness.profiles import Profile
@@ -85,26 +85,28 @@ def plan(
     uploaded = upload.check(helm, package, platform.platform_globals)
     posted = extension_params.check(package.parameters, params or {})
     rendered, merged, odd = parameters.render(helm, package.parameters, uploaded, platform.platform_globals, posted)
-    needs = needs_of(rendered)
-    dag_reference = dag_reference_of(rendered, package)
+    needs = find_needs(rendered)
+    dag_reference = find_dag_reference(rendered, package)
     search = _Search(given, platform)
     dag_image, findings = search.dag_image(dag_reference, package)
     if dag_image is None:
         # without it the operators are unknown; all other missing images are still reported
-        absent = search.absent(needs)
+        absent = search.list_missing(needs)
         raise (
-            missing_images.error(package, absent, given, platform) if absent else _unread_error(package, dag_reference)
+            missing_images.make_error(package, absent, given, platform)
+            if absent
+            else _unread_error(package, dag_reference)
         )
     contents = image_files.read_contents(dag_image.load(say), dag_reference)
-    needs += needs_of_dags(contents, platform.registry, platform.version)
-    absent = search.absent(needs)
+    needs += find_dag_needs(contents, platform.registry, platform.version)
+    absent = search.list_missing(needs)
     if absent:
-        raise missing_images.error(package, absent, given, platform)
+        raise missing_images.make_error(package, absent, given, platform)
     found = tuple(search.found.values())
     return InstallPlan(package, posted, rendered, merged, dag_reference, contents, found, (*findings, *odd))
 
 
-def images_of_chart(
+def find_chart_images(
     package: ChartPackage,
     rendered: Rendered,
     given: Sequence[ImageSource],
@@ -116,9 +118,9 @@ def images_of_chart(
         ExtensionError: some are missing: all of them are named.
     """
     search = _Search(given, platform)
-    absent = search.absent(needs_of(rendered))
+    absent = search.list_missing(find_needs(rendered))
     if absent:
-        raise missing_images.error(package, absent, given, platform)
+        raise missing_images.make_error(package, absent, given, platform)
     return tuple(search.found.values())
 
 
@@ -131,13 +133,13 @@ def _unread_error(package: ChartPackage, reference: str) -> ExtensionError:
     )
 
 
-def needs_of(rendered: Rendered) -> list[MissingImage]:
+def find_needs(rendered: Rendered) -> list[MissingImage]:
     """Return the images that the pods of a chart's objects pull."""
     everything = [*rendered.objects, *rendered.hooks]
-    return [MissingImage(image, f"{describe(manifest)} of the chart") for manifest, image in images_of(everything)]
+    return [MissingImage(image, f"{describe(manifest)} of the chart") for manifest, image in find_images(everything)]
 
 
-def needs_of_dags(contents: DagImageContents, registry: str, version: str) -> list[MissingImage]:
+def find_dag_needs(contents: DagImageContents, registry: str, version: str) -> list[MissingImage]:
     """Return the images that pods of the DAG files pull, as far as this is known without running them.
 
     Args:
@@ -152,13 +154,13 @@ def needs_of_dags(contents: DagImageContents, registry: str, version: str) -> li
     ]
 
 
-def dag_reference_of(rendered: Rendered, package: ChartPackage) -> str:
+def find_dag_reference(rendered: Rendered, package: ChartPackage) -> str:
     """Return the reference under which the installer's Job pulls the DAG image.
 
     Raises:
         ExtensionError: there is no such Job.
     """
-    for manifest, image in images_of(rendered.objects):
+    for manifest, image in find_images(rendered.objects):
         if manifest["metadata"]["name"] == package.dag_image and find_last_part(image) == package.dag_image:
             return image
     raise ExtensionError(
@@ -173,7 +175,7 @@ def is_tagged_by_platform(profile: Profile) -> bool:
     return bool(profile.value("installer.dag_image_tag") == "platform")
 
 
-def tag_finding(package: ChartPackage, reference: str, taken: str) -> Finding:
+def report_tag(package: ChartPackage, reference: str, taken: str) -> Finding:
     """Return the finding that the guide's tag was accepted although the package asks for another.
 
     Args:
@@ -233,9 +235,9 @@ class _Search:
         # it is not under this name where it is now
         route = Route.PUSH if image.route in {Route.PRESENT, Route.PULL} else image.route
         self.found[reference] = dataclasses.replace(image, reference=reference, route=route)
-        return self.found[reference], [tag_finding(package, reference, image.name)]
+        return self.found[reference], [report_tag(package, reference, image.name)]
 
-    def absent(self, needs: Sequence[MissingImage]) -> list[MissingImage]:
+    def list_missing(self, needs: Sequence[MissingImage]) -> list[MissingImage]:
         """Return the images that neither the sources, nor the platform, nor another registry has."""
         wanted = {need.reference: need for need in reversed(needs) if not self._platform.provides(need.reference)}
         return [

@@ -31,7 +31,7 @@ _PENDING_REGISTRY = "registry.kaapana-harness.invalid:5000"
 _ROUNDS = 4
 
 
-def values_of(
+def make_values(
     cluster: Cluster,
     profile: Profile,
     credentials: Credentials,
@@ -66,11 +66,11 @@ def values_of(
         "credentials": credentials.as_mapping(),
         "token_digest": credentials.token_digest,
         "dags_token": credentials.dags_token,
-        "registry_users": registry_users(credentials),
+        "registry_users": list_registry_users(credentials),
     }
 
 
-def registry_users(credentials: Credentials, more: Iterable[Login] = ()) -> dict[str, str]:
+def list_registry_users(credentials: Credentials, more: Iterable[Login] = ()) -> dict[str, str]:
     """Return the users of the two registries, by their names: files with bcrypt hashes.
 
     Args:
@@ -103,7 +103,7 @@ def apply(cluster: Cluster, values: dict[str, Any], until_images: Callable[[], o
 
     Args:
         cluster: its nodes may still be getting ready.
-        values: see :func:`values_of`.
+        values: see :func:`make_values`.
         until_images: returns when the nodes have the images.
         say: receives a line when it begins.
 

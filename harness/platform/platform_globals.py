@@ -37,7 +37,7 @@ def _memory() -> Mapping[str, str]:
     }
 
 
-def of(
+def make_globals(
     profile: Profile,
     registry: str,
     version: str,

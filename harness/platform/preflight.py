@@ -56,7 +56,7 @@ def check(
     # the kit's registry is never the platform's
     others = edk.REGISTRIES if has_edk else ()
     registry = settings.platform_registry or _infer_registry(artefacts, workflows, (*_NO_REGISTRY, *others), say)
-    known = platform_globals.of(profile, registry or _PENDING, version, gpu=settings.gpu)
+    known = platform_globals.make_globals(profile, registry or _PENDING, version, gpu=settings.gpu)
     names = PlatformNames(registry or _PENDING, version, profile, known, has_edk)
     tool = helm.find()
     chosen = select_params(artefacts.packages, params) if params is not None else {}

@@ -118,7 +118,7 @@ def create(
         raise UsageError(f"there is a project {name!r} already", fix="remove it first, or choose another name")
     except NotFound:
         pass
-    password = credentials.password()
+    password = credentials.make_password()
     REDACTOR.add(password)
     # a project of the same name may have been removed a moment ago
     suffix = secrets.token_hex(4)

@@ -40,7 +40,7 @@ def prune_images(settings: BuildSettings, say: OnProgress, *, everything: bool =
                 return []
             in_use |= set(provided)
     tags = images.compute_tags(settings)
-    keep = [registry_seed.tag_of(tags)] if {"registry", *registry_seed.SEEDS} <= tags.keys() else []
+    keep = [registry_seed.make_tag(tags)] if {"registry", *registry_seed.SEEDS} <= tags.keys() else []
     return [image.tag for image in images.prune(settings, keep=keep, in_use=in_use, everything=everything)]
 
 

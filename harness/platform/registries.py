@@ -60,7 +60,7 @@ class CustomRegistry:
         self._all.remove(self)
 
 
-def secret_of(url: str) -> str:
+def make_secret_name(url: str) -> str:
     """Return the name of a custom registry's pull secret, as charts derive it (build 7.1)."""
     return f"{SECRET_REGISTRY}-{hashlib.sha256(url.encode()).hexdigest()[:4]}"
 
@@ -109,7 +109,7 @@ class CustomRegistries:
                         f"the user {username!r} of {url} has another password for {where}",
                         fix="one registry stands in for all custom ones: give the two different users",
                     )
-        made = CustomRegistry(name or url, url, secret_of(url), self)
+        made = CustomRegistry(name or url, url, make_secret_name(url), self)
         self._api.apply(_pull_secret(made, login))
         try:
             self._admit(login)
@@ -144,7 +144,7 @@ class CustomRegistries:
 
     def registry_of(self, source: ExtensionSource, container: Container) -> str:
         """Return the registry of a container's image on this platform."""
-        return source_registry.of(source, container, self._platform_registry.name, self._urls())
+        return source_registry.find_registry(source, container, self._platform_registry.name, self._urls())
 
     def serve(self, references: Iterable[str]) -> None:
         """Serve these references from the platform's registry instead of their own registries."""
@@ -166,7 +166,7 @@ class CustomRegistries:
             # nodes have the user's own login there
             return
         users = [user for secret in self._secrets() for user in logins_in(secret).values()]
-        files = platform_chart.registry_users(self._credentials, users)
+        files = platform_chart.list_registry_users(self._credentials, users)
         encoded = {name: base64.b64encode(text.encode()).decode("ascii") for name, text in files.items()}
         self._api.patch("Secret", SERVICES_NAMESPACE, _USERS, {"data": encoded})
         stamp = {_STAMP: hashlib.sha256(files["pull"].encode()).hexdigest()}

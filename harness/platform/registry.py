@@ -26,7 +26,7 @@ ELSEWHERE = (
 """Next step for an image of a registry that the environment's does not replace."""
 
 
-def prefix_of(host: str) -> str:
+def make_prefix(host: str) -> str:
     """Return the prefix of a served host's repositories, which separates equal paths of two hosts."""
     return host.lower().replace(":", "_")
 
@@ -70,7 +70,7 @@ class PlatformRegistry:
         with self._lock:
             if name == self._own or name in self._served:
                 return
-            prefix = prefix_of((same_as or name).partition("/")[0])
+            prefix = make_prefix((same_as or name).partition("/")[0])
             self._cluster.serve_registry(name, prefix, self._pull, open_to_all=open_to_all)
             self._served[name] = prefix
 

@@ -43,7 +43,7 @@ _READY_S = 20.0
 _COMMAND = ["sh", "-c", "registry serve /etc/docker/registry/config.yml & cat > /dev/null"]
 
 
-def tag_of(tags: Mapping[str, str]) -> str:
+def make_tag(tags: Mapping[str, str]) -> str:
     """Return the tag that the image with the base layers has or will have.
 
     Args:
@@ -62,7 +62,7 @@ def ensure(settings: BuildSettings, tags: Mapping[str, str], say: OnProgress) ->
     Raises:
         EngineError, ImageError, PlatformError: it cannot be made.
     """
-    tag = tag_of(tags)
+    tag = make_tag(tags)
     api = engines.connect_api(timeout_s=600)
     try:
         if engines.find_image(api, tag) is None:

@@ -23,10 +23,10 @@ from harness.platform.manifests import (
     HOOK_DELETE_POLICY,
     RESOURCE_POLICY,
     Rendered,
-    annotations_of,
     arrange,
     describe,
-    documents,
+    parse_documents,
+    read_annotations,
 )
 from harness.wire.names import ADMIN_NAMESPACE
 
@@ -119,7 +119,7 @@ def uninstall(
         for hook in release.rendered.hooks_of("pre-delete"):
             _run_hook(api, release, hook, on_hook)
     for manifest in reversed(release.rendered.objects):
-        if annotations_of(manifest).get(RESOURCE_POLICY) != "keep":
+        if read_annotations(manifest).get(RESOURCE_POLICY) != "keep":
             _delete(api, manifest)
     if hooks:
         for hook in release.rendered.hooks_of("post-delete"):
@@ -153,7 +153,7 @@ def _place(manifest: Manifest) -> Manifest:
 
 def _run_hook(api: KubeApi, release: HelmRelease, hook: Manifest, wait: Callable[[Manifest], None] | None) -> None:
     hook = _place(hook)
-    policies = [policy.strip() for policy in annotations_of(hook).get(HOOK_DELETE_POLICY, "").split(",")]
+    policies = [policy.strip() for policy in read_annotations(hook).get(HOOK_DELETE_POLICY, "").split(",")]
     if policies == [""] or "before-hook-creation" in policies:
         _delete(api, hook)
     try:
@@ -214,7 +214,7 @@ def _encode(release: HelmRelease) -> Manifest:
                 "kind": hook["kind"],
                 "path": "templates/hook.yaml",
                 "manifest": yaml.safe_dump(hook, sort_keys=False),
-                "events": [event.strip() for event in annotations_of(hook)["helm.sh/hook"].split(",")],
+                "events": [event.strip() for event in read_annotations(hook)["helm.sh/hook"].split(",")],
                 "last_run": {"started_at": "", "completed_at": "", "phase": ""},
             }
             for hook in release.rendered.hooks
@@ -243,14 +243,14 @@ def _encode(release: HelmRelease) -> Manifest:
 def _decode(secret: Manifest) -> HelmRelease:
     packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
     document = json.loads(gzip.decompress(packed))
-    hooks = [hook for entry in document.get("hooks") or [] for hook in documents(entry["manifest"])]
+    hooks = [hook for entry in document.get("hooks") or [] for hook in parse_documents(entry["manifest"])]
     metadata = document["chart"]["metadata"]
     return HelmRelease(
         name=document["name"],
         chart_name=metadata["name"],
         chart_version=metadata["version"],
         status=document["info"]["status"],
-        rendered=arrange([*documents(document["manifest"]), *hooks]),
+        rendered=arrange([*parse_documents(document["manifest"]), *hooks]),
         values=document.get("config") or {},
         note=document["info"].get("description", ""),
     )

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from harness.extension import Container, ExtensionSource
 
 
-def custom_of(source: ExtensionSource) -> str:
+def find_custom_registry(source: ExtensionSource) -> str:
     """Return ``global.custom_registry_url`` of the chart; empty where it names no registry."""
     known = source.chart.values.get("global")
     custom = known.get("custom_registry_url") if isinstance(known, dict) else None
     return custom if isinstance(custom, str) else ""
 
 
-def of(source: ExtensionSource, container: Container, registry: str, others: Sequence[str]) -> str:
+def find_registry(source: ExtensionSource, container: Container, registry: str, others: Sequence[str]) -> str:
     """Return the registry that the image of a container belongs to, as its author means it.
 
     ``LABEL REGISTRY`` decides. Otherwise it is another registry where ``global.custom_registry_url`` (for the DAG
@@ -33,7 +33,7 @@ def of(source: ExtensionSource, container: Container, registry: str, others: Seq
     if container.registry:
         return container.registry
     if container is source.dag_image:
-        custom = custom_of(source)
+        custom = find_custom_registry(source)
         return custom if custom in others else registry
     for image in source.contents.operator_images:
         for other in others:

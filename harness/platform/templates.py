@@ -21,7 +21,7 @@ _YAML_COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 _NAME = re.compile(r"\.([A-Za-z_]\w*)|([\"'`])(.*?)\2", re.DOTALL)
 
 
-def mentioned_names(package: Path) -> frozenset[str] | None:
+def find_mentioned_names(package: Path) -> frozenset[str] | None:
     """Return every field name and text in the actions (``{{ ... }}``) of a package's files, comments left out.
 
     All files count, because ``tpl`` may read any of them, except documents for people.

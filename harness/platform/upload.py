@@ -11,7 +11,7 @@ from harness.errors import ExtensionError
 from harness.findings import Finding, installing
 from harness.platform import values
 from harness.platform.helm import Helm, HelmError
-from harness.platform.manifests import Rendered, arrange, describe, own_annotation
+from harness.platform.manifests import Rendered, arrange, describe, find_own_annotation
 from harness.wire import keywords
 from harness.wire.names import ADMIN_NAMESPACE, LABEL_NETWORK_EXTERNAL
 
@@ -83,7 +83,7 @@ def _check_listing(package: ChartPackage) -> None:
         )
 
 
-def findings_of(package: ChartPackage) -> tuple[Finding, ...]:
+def collect_findings(package: ChartPackage) -> tuple[Finding, ...]:
     """Return the problems of a chart in the platform's list (build 12)."""
     if keywords.EXPERIMENTAL not in package.keywords:
         return ()
@@ -129,7 +129,7 @@ def render(
 
 def _check_annotations(name: str, rendered: Rendered) -> None:
     for manifest in (*rendered.objects, *rendered.hooks):
-        if key := own_annotation(manifest):
+        if key := find_own_annotation(manifest):
             raise ExtensionError(
                 f"{name} cannot be installed: {describe(manifest)} has the annotation {key}",
                 last_seen="only the harness's own objects choose networks",

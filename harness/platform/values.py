@@ -63,7 +63,7 @@ def merge(
     values: dict[str, Any] = {}
     # Helm reads --set before --set-string
     for key, value in sorted(flat.items(), key=lambda pair: isinstance(pair[1], str)):
-        _assign(values, key, transport(value))
+        _assign(values, key, encode_value(value))
     return values
 
 
@@ -89,7 +89,7 @@ def _escape(value: Any) -> Any:
     return value
 
 
-def transport(value: Any) -> Any:
+def encode_value(value: Any) -> Any:
     """Return a value of the command line as Helm parses it."""
     if isinstance(value, str):
         text = value.replace(" ", "").replace("'", '"')

@@ -182,14 +182,14 @@ def _is_skipped(file: CiConfigFile, name: str) -> bool:
 def _refuse_what_the_page_refuses(name: str, case: ciconfig.Case, kaapana: Any) -> None:
     """Raise a FormError for a document that no user of the page could start."""
     from harness import profiles
-    from harness.run.posting import page_refusal
-    from harness.run.trigger import page_rules
+    from harness.run.posted_forms import find_page_refusal
+    from harness.run.trigger import make_page_rules
 
     services = kaapana.environment.services
     ui_forms = services.form_schemas(kaapana.project, case.dag_id)
     offered = bool(ui_forms) or case.dag_id in services.dags(kaapana.project)
-    rules = page_rules(profiles.load(kaapana.environment.settings.platform))
-    refused = page_refusal(case.posted.conf_data, ui_forms if offered else None, rules)
+    rules = make_page_rules(profiles.load(kaapana.environment.settings.platform))
+    refused = find_page_refusal(case.posted.conf_data, ui_forms if offered else None, rules)
     if refused is not None:
         raise FormError(
             f"{name}: the page refuses what it posts: {refused.cause}",

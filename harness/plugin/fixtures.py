@@ -17,7 +17,7 @@ from harness.errors import PlatformError
 from harness.report.conclusion import QuestionLog, conclude
 from harness.run.follow import Lines, Listener
 from harness.run.paths import safe_name
-from harness.run.trigger import series_of, upload
+from harness.run.trigger import read_dataset, upload
 
 if TYPE_CHECKING:
     from harness.artefacts.bundle import Artefacts
@@ -181,7 +181,7 @@ class Pacs:
         Args:
             dataset: a series, a folder or a list of series.
         """
-        return upload(self._environment, self._project, series_of(dataset))
+        return upload(self._environment, self._project, read_dataset(dataset))
 
     @property
     def datasets(self) -> Any:

@@ -146,7 +146,7 @@ class Gallery:
             still = stills.draw_planes(below, found, focus)
             caption = f"Slice {focus[0] + 1} of {below.grid.shape[0]} of {below.name}, and two planes across it"
             legend = tuple(
-                LegendEntry(part.label, part.colour, f"{text.count(part.voxels, 'voxel')}, {part.ml:.1f} ml")
+                LegendEntry(part.label, part.colour, f"{text.format_count(part.voxels, 'voxel')}, {part.ml:.1f} ml")
                 for part in found.segments
             )
         else:
@@ -161,10 +161,12 @@ class Gallery:
             legend = (
                 LegendEntry("in both", stills.BOTH),
                 LegendEntry(
-                    "only in the result", stills.ONLY_RESULT, f"{text.count(differing[0], 'voxel')} in all slices"
+                    "only in the result",
+                    stills.ONLY_RESULT,
+                    f"{text.format_count(differing[0], 'voxel')} in all slices",
                 ),
                 LegendEntry(
-                    "only in the truth", stills.ONLY_TRUTH, f"{text.count(differing[1], 'voxel')} in all slices"
+                    "only in the truth", stills.ONLY_TRUTH, f"{text.format_count(differing[1], 'voxel')} in all slices"
                 ),
             )
         figure = dataclasses.replace(

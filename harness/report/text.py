@@ -48,7 +48,7 @@ def format_size(count: int) -> str:
     return f"{count} bytes"
 
 
-def count(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """Return a number with its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 

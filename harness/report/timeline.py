@@ -85,7 +85,7 @@ class Drawing:
 def arrange(tasks: Sequence[TaskResult], course: Sequence[TaskCourse]) -> list[Row]:
     """Return the tasks in the order of their starts; those that never started come last."""
     known = {entry.task_id: entry for entry in course}
-    times = [moment for entry in course for moment in _times_of(entry) if moment is not None]
+    times = [moment for entry in course for moment in _read_times(entry) if moment is not None]
     origin = min(times, default=0.0)
     critical = set(find_critical_path(course))
     found = [
@@ -161,7 +161,7 @@ def _phases(entry: TaskCourse, origin: float) -> tuple[Phase, ...]:
     return tuple(found)
 
 
-def _times_of(entry: TaskCourse) -> list[float | None]:
+def _read_times(entry: TaskCourse) -> list[float | None]:
     return [] if entry.started is None else [_time(entry.queued), _time(entry.started), _time(entry.ended)]
 
 

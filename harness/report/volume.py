@@ -151,10 +151,10 @@ def choose_window(files: Sequence[Path], deadline: Deadline) -> Window:
             [values[::4, ::4].ravel(), *(one[::4, ::4].ravel() for _, one in _images(chosen, deadline))]
         )
 
-    return _window_of(dataset, inverted, sampled)
+    return _read_window(dataset, inverted, sampled)
 
 
-def _window_of(dataset: Any, inverted: bool, sampled: Callable[[], NDArray[Any]]) -> Window:
+def _read_window(dataset: Any, inverted: bool, sampled: Callable[[], NDArray[Any]]) -> Window:
     centre, width = _number(dataset.get("WindowCenter")), _number(dataset.get("WindowWidth"))
     if centre is not None and width is not None and width >= 1:
         words = f"window {centre:g} \u00b1 {width / 2:g} of the DICOM"
@@ -221,7 +221,7 @@ def decode_picture(dataset: Any, frame: int) -> NDArray[np.uint8]:
     inverted = str(dataset.get("PhotometricInterpretation", "")) == "MONOCHROME1"
     if int(dataset.get("BitsStored") or 0) == 8 and "WindowCenter" not in dataset:
         return Window(0, 255, "as stored", inverted).apply(values)
-    return _window_of(dataset, inverted, lambda: values.ravel()).apply(values)
+    return _read_window(dataset, inverted, lambda: values.ravel()).apply(values)
 
 
 def _images(files: Sequence[Path], deadline: Deadline) -> Iterator[tuple[Any, NDArray[Any]]]:

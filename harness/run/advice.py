@@ -113,20 +113,20 @@ _REFUSALS: tuple[tuple[str, int, str], ...] = (
 )
 
 
-def advice_for_refusal(request: RefusedRequest) -> str:
+def advise_on_refusal(request: RefusedRequest) -> str:
     """Return the next step for a request that a service refused, empty when nothing is known."""
     for service, status, advice in _REFUSALS:
         if (request.service, request.status) == (service, status):
             return advice
-    return advice_for(request.code) if request.code else ""
+    return advise(request.code) if request.code else ""
 
 
-def advice_for_reason(reason: str) -> str:
+def advise_on_reason(reason: str) -> str:
     """Return the next step for one of :mod:`harness.wire.reasons`, empty when nothing is known."""
     return _BY_REASON.get(reason, "")
 
 
-def advice_for(text: str, operator: str = "") -> str:
+def advise(text: str, operator: str = "") -> str:
     """Return the next step for a log, empty when nothing is known.
 
     Args:

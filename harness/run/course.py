@@ -119,7 +119,7 @@ def _lines_of_cause(records: Sequence[TaskRecord], cause: Cause | None, logs: Ma
     tail = next((record.result.log_tail for record in records if record.task_id == cause.task_id), [])
     # the container's own lines if there are any, like those with the cause
     said = tail or logs.get(cause.task_id, "").splitlines()
-    return log_lines.error_lines(said)
+    return log_lines.find_error_lines(said)
 
 
 def write(directory: Path, course: Course) -> None:

@@ -13,9 +13,9 @@ from harness.common.references import split_reference
 from harness.common.repositories import HeldRepository
 from harness.extension.edk import ADVICE as DELIVER_BY_EDK
 from harness.kube.pullsecrets import ADVICE
-from harness.platform.import_advice import advice_for_import
+from harness.platform.import_advice import advise_on_import
 from harness.run import log_lines
-from harness.run.advice import advice_for, advice_for_reason
+from harness.run.advice import advise, advise_on_reason
 from harness.run.results import Cause
 from harness.settings import how_to_set
 from harness.wire import edk, reasons
@@ -66,7 +66,7 @@ def diagnose(
     if state == "success":
         return None
     if failed:
-        return task_cause(failed[0], log=logs.get(failed[0].task_id, ""), held=held or {})
+        return find_task_cause(failed[0], log=logs.get(failed[0].task_id, ""), held=held or {})
     if not tasks:
         return Cause(None, f"DAG {dag_id or 'of this run'} has no tasks", fix="create its operators with dag=dag")
     return _without_failed_task(tasks, state)
@@ -77,7 +77,7 @@ def _find_failed(tasks: Sequence[TaskRecord]) -> list[TaskRecord]:
     return sorted((task for task in tasks if task.state == "failed"), key=lambda task: task.end or "~")
 
 
-def task_cause(task: TaskRecord, *, log: str, held: Mapping[str, HeldRepository]) -> Cause:
+def find_task_cause(task: TaskRecord, *, log: str, held: Mapping[str, HeldRepository]) -> Cause:
     """Return why one failed task failed."""
     outcome = task.result
     lines = outcome.log_tail or log.splitlines()
@@ -99,7 +99,7 @@ def _image(task: TaskRecord, outcome: Outcome, held: HeldRepository | None) -> C
     if outcome.reason in reasons.START_FAILED:
         return Cause(
             task.task_id,
-            f"the container of image {image} cannot be started: {log_lines.meaningful(message.splitlines())}",
+            f"the container of image {image} cannot be started: {log_lines.find_meaningful(message.splitlines())}",
             message,
             "the image needs an ENTRYPOINT or CMD that exists in it and is executable",
         )
@@ -138,9 +138,9 @@ def _memory(task: TaskRecord, outcome: Outcome, lines: Sequence[str]) -> Cause:
     limit, peak = outcome.memory_limit_bytes, outcome.max_memory_bytes
     parts = ["killed because it used more memory than its limit"]
     if limit:
-        parts.append(f"limit {mebibytes(limit)}")
+        parts.append(f"limit {format_mebibytes(limit)}")
     if peak:
-        parts.append(f"peak {mebibytes(peak)}")
+        parts.append(f"peak {format_mebibytes(peak)}")
     fix = "give the operator more: ram_mem_mb (request) and ram_mem_mb_lmt (limit), in MiB; /dev/shm counts too"
     return Cause(task.task_id, ", ".join(parts), log_lines.tail(lines) or outcome.message, fix)
 
@@ -164,19 +164,19 @@ def _timeout(task: TaskRecord, outcome: Outcome, lines: Sequence[str]) -> Cause:
         summary += f" of {outcome.timeout_s:g} s and was killed"
     else:
         summary += " and was killed" + (f" after {seconds:.0f} s" if seconds is not None else "")
-    last = log_lines.meaningful(lines)
+    last = log_lines.find_meaningful(lines)
     summary += f"; its last line was: {last[:_LONGEST_LINE]}" if last else "; it had not logged anything"
     fix = "give the operator a longer execution_timeout, or find what the container waits for"
     return Cause(task.task_id, summary, log_lines.tail(lines), fix)
 
 
 def _exit_code(task: TaskRecord, code: int, lines: Sequence[str]) -> Cause:
-    last = log_lines.meaningful(lines)
+    last = log_lines.find_meaningful(lines)
     summary = f"exit code {code}"
     if code in _SIGNALS:
         summary += f" ({_SIGNALS[code]})"
     summary += f": {last[:_LONGEST_LINE]}" if last else ", and the container logged nothing"
-    fix = advice_for("\n".join(map(log_lines.clean, lines)), task.operator)
+    fix = advise("\n".join(map(log_lines.clean, lines)), task.operator)
     if not fix and code == 127:
         fix = "a command that the container starts does not exist in the image: look at ENTRYPOINT, CMD and the scripts"
     if not fix and code == 137:
@@ -187,9 +187,9 @@ def _exit_code(task: TaskRecord, code: int, lines: Sequence[str]) -> Cause:
 def _cause_outside(task: TaskRecord, outcome: Outcome, lines: Sequence[str], log: str) -> Cause:
     """Return the cause of a failure outside of a container: a Python operator, a rejected pod, an operator's code."""
     message, reason = outcome.message.strip(), outcome.reason
-    last = message.splitlines()[0] if message else log_lines.meaningful(lines)
+    last = message.splitlines()[0] if message else log_lines.find_meaningful(lines)
     summary = f"{reason}: {last}" if reason and reason not in {reasons.ERROR, last} else last
-    fix = advice_for_reason(reason) or advice_for(f"{message}\n{log}", task.operator)
+    fix = advise_on_reason(reason) or advise(f"{message}\n{log}", task.operator)
     detail = log_lines.tail(lines) or message
     return Cause(task.task_id, summary or "failed without a message", detail, fix)
 
@@ -211,7 +211,7 @@ def _deadline(tasks: Sequence[TaskRecord], seconds: float) -> Cause:
         return Cause(None, summary, fix="is the platform's scheduler alive? `kaapana-harness status` shows it")
     task = active[-1]
     lines = task.result.log_tail
-    last = log_lines.meaningful(lines)
+    last = log_lines.find_meaningful(lines)
     summary = f"still {'running' if task.start else task.state} when the run was aborted after {seconds:.0f} s"
     return Cause(
         task.task_id,
@@ -243,10 +243,10 @@ def _without_failed_task(tasks: Sequence[TaskRecord], state: str) -> Cause:
     return Cause(None, summary, states, "the DAG may have a dagrun_timeout, or the run was marked by hand")
 
 
-def no_run_cause(dag_id: str, *, import_errors: Mapping[str, str], job_states: Sequence[str]) -> Cause:
+def make_no_run_cause(dag_id: str, *, import_errors: Mapping[str, str], job_states: Sequence[str]) -> Cause:
     """Return why a workflow that was accepted never became a DAG run."""
     if import_errors:
-        return import_cause(import_errors)
+        return make_import_cause(import_errors)
     if job_states:
         summary = (
             f"the workflow's job of {dag_id} is {', '.join(sorted(set(job_states)))}, but Airflow has no run of it"
@@ -257,19 +257,19 @@ def no_run_cause(dag_id: str, *, import_errors: Mapping[str, str], job_states: S
     return Cause(None, summary, fix=fix)
 
 
-def import_cause(import_errors: Mapping[str, str]) -> Cause:
+def make_import_cause(import_errors: Mapping[str, str]) -> Cause:
     """Return the cause for a DAG file that Airflow could not import."""
     path, text = next(iter(sorted(import_errors.items())))
     lines = text.splitlines()
     return Cause(
         None,
-        f"DAG file {path} does not import: {log_lines.meaningful(lines)}",
+        f"DAG file {path} does not import: {log_lines.find_meaningful(lines)}",
         log_lines.tail(lines),
-        advice_for_import(text),
+        advise_on_import(text),
     )
 
 
-def mebibytes(size: int) -> str:
+def format_mebibytes(size: int) -> str:
     """Return a size in MiB for a message."""
     return f"{size / 2**20:.0f} MiB"
 

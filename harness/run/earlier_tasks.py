@@ -49,7 +49,7 @@ def explain(cause: Cause | None, tasks: Sequence[TaskRecord], found: Sequence[Fi
 
 def _misses_input(log: Sequence[str]) -> bool:
     """Return whether a container ended over input that is not there, by the last lines that it wrote itself."""
-    return bool(_MISSING.search("\n".join([log_lines.meaningful(log), log_lines.tail(log)])))
+    return bool(_MISSING.search("\n".join([log_lines.find_meaningful(log), log_lines.tail(log)])))
 
 
 def _tasks_before(task: TaskRecord, by_id: Mapping[str, TaskRecord]) -> Iterator[TaskRecord]:

@@ -37,12 +37,12 @@ _OF_DISKS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, err
 RESULTS_PREFIX = "staticwebsiteresults/"
 
 
-def visible_in_results(key: str) -> bool:
+def is_visible_in_results(key: str) -> bool:
     """Return whether the platform's results page lists an object of the project bucket (services 10.3)."""
     return key.startswith(RESULTS_PREFIX) and key.endswith("html") and key.rsplit("/", 1)[-1] != "index.html"
 
 
-def object_versions(environment: EnvironmentPort, bucket: str) -> dict[str, tuple[str, str]]:
+def list_object_versions(environment: EnvironmentPort, bucket: str) -> dict[str, tuple[str, str]]:
     """Return the present objects of a bucket: key to (entity tag, time of change)."""
     listed = environment.object_store.list_objects(bucket, recursive=True)
     return {item.object_name: (str(item.etag), str(item.last_modified)) for item in listed if not item.is_dir}
@@ -60,7 +60,7 @@ def collect_objects(
     Args:
         found_in: gets the paths of copies in which a credential was overwritten.
     """
-    after = object_versions(environment, bucket)
+    after = list_object_versions(environment, bucket)
     found = []
     for key in sorted(key for key, version in after.items() if before.get(key) != version):
         shown = redact(key)
@@ -74,7 +74,7 @@ def collect_objects(
             response.release_conn()
         found.append(
             StoredObject(
-                bucket, shown, path.stat().st_size, content_type, relative, visible_in_results(key), folder.root
+                bucket, shown, path.stat().st_size, content_type, relative, is_visible_in_results(key), folder.root
             )
         )
     return found
@@ -113,7 +113,7 @@ def collect_sent(
     return found
 
 
-def credential_findings(paths: Sequence[str]) -> list[Finding]:
+def find_credentials(paths: Sequence[str]) -> list[Finding]:
     """Return one finding for each copy in which a credential was overwritten."""
     message = "has a credential of the environment in it, which is overwritten with * in the evidence"
     return [running.CREDENTIAL_IN_OUTPUT.report(path, message) for path in paths]
@@ -181,7 +181,7 @@ def collect_tasks(
     return results, logs
 
 
-def as_document(run: Run) -> Json:
+def make_document(run: Run) -> Json:
     """Return the content of ``run.json``."""
     document: Json = REDACTOR.value(_document(run))
     return document
@@ -210,7 +210,7 @@ def _document(run: Run) -> Json:
 
 def write(run: Run) -> None:
     """Write ``run.json``."""
-    write_text(run.directory / RUN_FILE, json.dumps(as_document(run), indent=2, ensure_ascii=False) + "\n")
+    write_text(run.directory / RUN_FILE, json.dumps(make_document(run), indent=2, ensure_ascii=False) + "\n")
 
 
 def read(directory: Path) -> Run:

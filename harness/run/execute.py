@@ -38,10 +38,10 @@ from harness.run.interactive import Attendant
 from harness.run.outputs import SentObjects
 from harness.run.paths import Folder
 from harness.run.ports import EnvironmentPort, ImagePort, ProjectPort, RegistryPort
-from harness.run.posting import Posted
+from harness.run.posted_forms import Posted
 from harness.run.results import Run, RunImage, TaskResult
 from harness.run.stored_objects import StoredObjects
-from harness.run.trigger import Triggered, page_rules, series_of, trigger
+from harness.run.trigger import Triggered, make_page_rules, read_dataset, trigger
 from harness.wire import reasons
 from harness.wire.records import TaskRecord
 
@@ -127,9 +127,9 @@ def execute(
         PlatformError: the platform was lost.
     """
     listener = listener or Silent()
-    series = series_of(request.dataset)
+    series = read_dataset(request.dataset)
     before = _Before(
-        evidence.object_versions(environment, project.bucket),
+        evidence.list_object_versions(environment, project.bucket),
         frozenset(receipt.id for receipt in environment.services.receipts(project.name)),
         frozenset(one.id for one in environment.services.notifications(project.name)),
     )
@@ -141,7 +141,7 @@ def execute(
         series=series,
         form=request.form,
         form_text=request.form_text,
-        rules=page_rules(profiles.load(request.platform)),
+        rules=make_page_rules(profiles.load(request.platform)),
         posted=request.posted,
     )
     snapshot = None
@@ -227,33 +227,35 @@ def _collect(
         dag_id=request.dag_id,
     )
     answered = refusal_causes.explain(cause, named, logs, environment.services.refusals)
-    lost = lost_files.findings(environment.cluster.api, named)
+    lost = lost_files.collect_findings(environment.cluster.api, named)
     found = tuple(
         dict.fromkeys(
             (
                 *([triggered.finding] if triggered.finding else []),
-                *findings.of_run(named, state, objects, len(sent)),
-                *sent_segmentations.findings(sent, series),
-                *findings.ignored_arguments(request.given_arguments, named),
-                *releases.archive_only(_pullable(request.images, tasks, registry), platform=request.platform),
-                *source_geometry.findings(series, notices.read(logs, profiles.load(request.platform).version)),
-                *evidence.credential_findings(with_credentials),
+                *findings.collect_findings(named, state, objects, len(sent)),
+                *sent_segmentations.collect_findings(sent, series),
+                *findings.find_ignored_arguments(request.given_arguments, named),
+                *releases.find_archive_only(_pullable(request.images, tasks, registry), platform=request.platform),
+                *source_geometry.collect_findings(series, notices.read(logs, profiles.load(request.platform).version)),
+                *evidence.find_credentials(with_credentials),
                 *lost,
                 *scrapes.collect(environment, project, triggered.run_ids, folder),
-                *findings.without_input(named, request.input_readers),
-                *releases.findings(named, platform=request.platform, run_ids=triggered.run_ids, pod_tasks=pod_tasks),
+                *findings.find_without_input(named, request.input_readers),
+                *releases.collect_findings(
+                    named, platform=request.platform, run_ids=triggered.run_ids, pod_tasks=pod_tasks
+                ),
                 *request.findings,
                 *([_RESTARTED] if restarted else []),
             )
         )
     )
-    commands = findings.ignored_arguments(request.given_arguments, named, releases.COMMANDS)
+    commands = findings.find_ignored_arguments(request.given_arguments, named, releases.COMMANDS)
     losing = [*commands, *(finding for finding in found if RULES[finding.rule].loses_output)]
     # a service's refusal is not the fault of an earlier task
     if cause and answered and answered.summary == cause.summary:
         answered = earlier_tasks.explain(answered, named, losing, request.platform)
-    cause = lost_files.with_hint(answered, lost)
-    cause = source_geometry.with_given_names(cause, series)
+    cause = lost_files.add_hint(answered, lost)
+    cause = source_geometry.add_given_names(cause, series)
     run = Run(
         dag_id=request.dag_id,
         run_id=triggered.run_ids[0],

@@ -65,7 +65,7 @@ class GivenArgument:
     line: int
 
 
-def given_arguments(text: str, file: str) -> list[GivenArgument]:
+def find_given_arguments(text: str, file: str) -> list[GivenArgument]:
     """Return the arguments of operators in one Python file that some release ignores; empty when it does not parse."""
     try:
         tree = ast.parse(text)
@@ -102,7 +102,7 @@ def _constant(node: ast.expr) -> str | None:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
-def ignored_arguments(
+def find_ignored_arguments(
     given: Sequence[GivenArgument], tasks: Sequence[TaskRecord], only: Collection[str] = releases.ARGUMENTS
 ) -> list[Finding]:
     """Find arguments of this run's operators that a release silently ignores.
@@ -132,7 +132,7 @@ def _is_about(item: GivenArgument, task: TaskRecord) -> bool:
 
 def _find_ignored(argument: str, task_id: str, where: str) -> list[Finding]:
     difference = releases.ARGUMENTS.get(argument)
-    if difference is None or not (ignoring := releases.without(difference.key)):
+    if difference is None or not (ignoring := releases.find_releases_without(difference.key)):
         return []
     verb = "ignores" if len(ignoring) == 1 else "ignore"
     message = f"{', '.join(ignoring)} {verb} `{argument}` of `{task_id}`{where}"
@@ -140,7 +140,9 @@ def _find_ignored(argument: str, task_id: str, where: str) -> list[Finding]:
     return [report(task_id, message, fix=difference.fix, platforms=ignoring, severity=difference.severity)]
 
 
-def of_run(tasks: Sequence[TaskRecord], state: str, objects: Sequence[StoredObject], sent: int) -> list[Finding]:
+def collect_findings(
+    tasks: Sequence[TaskRecord], state: str, objects: Sequence[StoredObject], sent: int
+) -> list[Finding]:
     """Return the findings in the records of a finished run."""
     findings = []
     for task in tasks:
@@ -161,7 +163,7 @@ def of_run(tasks: Sequence[TaskRecord], state: str, objects: Sequence[StoredObje
             findings.append(running.NEEDED_RETRIES.report(name, f"succeeded at attempt {task.try_number}"))
         if clash := _report_overridden(name, task.operator, outcome.overridden_env):
             findings.append(clash)
-        findings += _of_platform(name, outcome)
+        findings += _check_platform(name, outcome)
         if task.state == "success" and task.operator == "DcmSendOperator" and not sent:
             findings.append(
                 running.NOTHING_RECEIVED.report(
@@ -179,7 +181,7 @@ def of_run(tasks: Sequence[TaskRecord], state: str, objects: Sequence[StoredObje
     return findings
 
 
-def _of_platform(task_id: str, outcome: Outcome) -> list[Finding]:
+def _check_platform(task_id: str, outcome: Outcome) -> list[Finding]:
     """Return findings about requests of the operator that a platform may not fulfil (runtime 2.4, 6.4)."""
     findings = []
     if outcome.gpu_forgotten:
@@ -196,7 +198,7 @@ def _of_platform(task_id: str, outcome: Outcome) -> list[Finding]:
     return findings
 
 
-def without_input(tasks: Sequence[TaskRecord], readers: Sequence[str]) -> list[Finding]:
+def find_without_input(tasks: Sequence[TaskRecord], readers: Sequence[str]) -> list[Finding]:
     """Find tasks whose program reads OPERATOR_IN_DIR, which the platform does not set without an input (runtime 6.2).
 
     Args:

@@ -31,12 +31,12 @@ def clean(line: str) -> str:
     return _AIRFLOW_PREFIX.sub("", _ANSI.sub("", line).rstrip("\r\n")).rstrip()
 
 
-def meaningful(lines: Sequence[str]) -> str:
-    """Return the error that a log names, as one line: see :func:`error_lines`."""
-    return "; then ".join(error_lines(lines))
+def find_meaningful(lines: Sequence[str]) -> str:
+    """Return the error that a log names, as one line: see :func:`find_error_lines`."""
+    return "; then ".join(find_error_lines(lines))
 
 
-def error_lines(lines: Sequence[str]) -> list[str]:
+def find_error_lines(lines: Sequence[str]) -> list[str]:
     """Return the line that names the error: the last exception, or the last complaint, or the last line with text.
 
     An exception that a program raised while handling another one comes after that one.
@@ -54,12 +54,12 @@ def error_lines(lines: Sequence[str]) -> list[str]:
     return next(([line.strip()] for line in reversed(cleaned) if line.strip()), [])
 
 
-def exceptions(lines: Sequence[str]) -> list[str]:
+def find_exceptions(lines: Sequence[str]) -> list[str]:
     """Return the lines that name an exception."""
     return [line for line in map(clean, lines) if _EXCEPTION.match(line)]
 
 
-def last_error(lines: Sequence[str]) -> list[str]:
+def find_last_error(lines: Sequence[str]) -> list[str]:
     """Return a failed program's last traceback with the tracebacks before it in the chain, or its last lines."""
     cleaned = [clean(line) for line in lines]
     first = last = _last_exception(cleaned, len(cleaned))

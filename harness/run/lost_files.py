@@ -21,7 +21,7 @@ _SHOWN: Final = 5
 _NAMES_WITHIN_S: Final = 30.0
 
 
-def findings(api: KubeApi, tasks: Sequence[TaskRecord]) -> list[Finding]:
+def collect_findings(api: KubeApi, tasks: Sequence[TaskRecord]) -> list[Finding]:
     """Return a finding for each task whose container wrote files outside of its volumes, except temporary ones."""
     found = []
     deadline = time.monotonic() + _NAMES_WITHIN_S
@@ -40,7 +40,7 @@ def findings(api: KubeApi, tasks: Sequence[TaskRecord]) -> list[Finding]:
     return found
 
 
-def with_hint(cause: Cause | None, found: Sequence[Finding]) -> Cause | None:
+def add_hint(cause: Cause | None, found: Sequence[Finding]) -> Cause | None:
     """Return the cause of a failed run, with files that earlier tasks lost: often these are the missing ones."""
     lost = [f"{finding.where} {finding.message}" for finding in found if finding.rule == running.WRITTEN_OUTSIDE.id]
     if cause is None or not lost:

@@ -9,7 +9,7 @@ from http.client import responses
 from typing import Final
 
 from harness.run import log_lines
-from harness.run.advice import advice_for, advice_for_refusal
+from harness.run.advice import advise, advise_on_refusal
 from harness.run.diagnosis import seconds_since_epoch
 from harness.run.refusals import Refusal
 from harness.run.results import Cause
@@ -51,11 +51,11 @@ def explain(cause: Cause | None, tasks: Sequence[TaskRecord], logs: Mapping[str,
     if outcome.reason not in _OF_PROGRAM:
         return cause
     lines = outcome.log_tail or logs.get(cause.task_id, "").splitlines()
-    error, before = "\n".join(log_lines.last_error(lines)), "\n".join(log_lines.exceptions(lines))
+    error, before = "\n".join(log_lines.find_last_error(lines)), "\n".join(log_lines.find_exceptions(lines))
     names = outcome.unresolved
-    requests = within(asked(outcome.addresses), outcome) if outcome.addresses else []
+    requests = select_within(asked(outcome.addresses), outcome) if outcome.addresses else []
     if request := _find_blamed(requests, error, before, outcome):
-        fix = advice_for_refusal(request) or cause.fix
+        fix = advise_on_refusal(request) or cause.fix
         return _put_first(cause, request.summary, fix)
     if name := _find_unresolved(names, f"{error}\n{before}"):
         return _put_first(cause, name.summary, _open(name) or cause.fix)
@@ -74,7 +74,7 @@ def collect(tasks: Sequence[TaskRecord], asked: Asked) -> list[Refusal]:
     found = [
         Refusal(task.task_id, request)
         for task in tasks
-        for request in within(requests, task.result)
+        for request in select_within(requests, task.result)
         if request.peer in task.result.addresses
     ]
     return sorted(found, key=lambda one: one.request.at)
@@ -84,7 +84,7 @@ def _put_first(cause: Cause, first: str, fix: str) -> Cause:
     return dataclasses.replace(cause, summary=f"{first}; then {cause.summary}", fix=fix)
 
 
-def within(requests: Sequence[RefusedRequest], outcome: Outcome) -> list[RefusedRequest]:
+def select_within(requests: Sequence[RefusedRequest], outcome: Outcome) -> list[RefusedRequest]:
     """Return the requests of this pod's time: an address is given to other pods before and after."""
     begin, end = (seconds_since_epoch(time) for time in (outcome.started, outcome.finished))
     return [
@@ -136,5 +136,5 @@ def _find_unresolved(names: Sequence[UnresolvedName], error: str) -> UnresolvedN
 
 def _open(name: UnresolvedName) -> str:
     if not name.service:
-        return advice_for("Name or service not known")
+        return advise("Name or service not known")
     return f'give the operator labels={{"{name.label}": "true"}}' if name.label else ""

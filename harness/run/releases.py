@@ -73,7 +73,7 @@ FIXED_KEYWORDS: Final = frozenset(
 """Keywords of Airflow that pod operators set themselves (runtime 5)."""
 
 
-def findings(
+def collect_findings(
     tasks: Sequence[TaskRecord], *, platform: str, run_ids: Sequence[str], pod_tasks: Sequence[str]
 ) -> list[Finding]:
     """Return everything that the records of a run say about other releases.
@@ -95,7 +95,7 @@ def findings(
     ]
 
 
-def without(key: str) -> tuple[str, ...]:
+def find_releases_without(key: str) -> tuple[str, ...]:
     """Return the releases whose value of a key is false."""
     return _where_fits(key, lambda value: value is False)
 
@@ -262,7 +262,7 @@ class Pullable:
     pulled: frozenset[str]
 
 
-def archive_only(images: Sequence[Pullable], *, platform: str) -> list[Finding]:
+def find_archive_only(images: Sequence[Pullable], *, platform: str) -> list[Finding]:
     """Return images of the run that releases which always pull would not find, or not run (task-api 1.1, row 1)."""
     releases = _without(rules.ALWAYS_PULLED.platforms(), platform)
     if not releases:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.data.series import Series
 
 
-def findings(sent: Sequence[SentObject], series: Sequence[Series]) -> list[Finding]:
+def collect_findings(sent: Sequence[SentObject], series: Sequence[Series]) -> list[Finding]:
     """Return the problems of each segmentation among the sent objects.
 
     Args:
@@ -24,11 +24,11 @@ def findings(sent: Sequence[SentObject], series: Sequence[Series]) -> list[Findi
         finding
         for item in sent
         if item.sop_class in SEGMENTATION_CLASSES
-        for finding in (*_of_class(item), *_of_content(item, series))
+        for finding in (*_check_class(item), *_check_content(item, series))
     ]
 
 
-def _of_class(item: SentObject) -> Iterator[Finding]:
+def _check_class(item: SentObject) -> Iterator[Finding]:
     if item.sop_class != LABEL_MAP_STORAGE:
         return
     rule = running.LABEL_MAP_SEGMENTATION
@@ -40,7 +40,7 @@ def _of_class(item: SentObject) -> Iterator[Finding]:
     )
 
 
-def _of_content(item: SentObject, series: Sequence[Series]) -> Iterator[Finding]:
+def _check_content(item: SentObject, series: Sequence[Series]) -> Iterator[Finding]:
     from harness.checks.segmentation import Segmentation
     from harness.checks.segmentation_rules import find_basic_problems
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[\w.-]*\w")
 
 
-def findings(series: Sequence[Series], noticed: Sequence[Noticed]) -> list[Finding]:
+def collect_findings(series: Sequence[Series], noticed: Sequence[Noticed]) -> list[Finding]:
     """Return the problems of the input, and those that only the programs noticed.
 
     Args:
@@ -37,7 +37,7 @@ def findings(series: Sequence[Series], noticed: Sequence[Noticed]) -> list[Findi
     return [*(finding for _, finding in own), *rest]
 
 
-def with_given_names(cause: Cause | None, series: Sequence[Series]) -> Cause | None:
+def add_given_names(cause: Cause | None, series: Sequence[Series]) -> Cause | None:
     """Return the cause with the author's names of the input's files in place of those that they have in a run."""
     if cause is None:
         return None

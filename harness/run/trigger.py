@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from harness.common.polling import Polling
 from harness.common.scratch import scratch_folder
 from harness.errors import RunError, UsageError
-from harness.run.diagnosis import no_run_cause
+from harness.run.diagnosis import make_no_run_cause
 from harness.run.paths import safe_name
 from harness.run.ports import EnvironmentPort, ProjectPort
-from harness.run.posting import INSTANCE, Posted, dataset_choice, jobs_of, page_finding
+from harness.run.posted_forms import INSTANCE, Posted, count_jobs, read_dataset_choice, report_page_difference
 from harness.wire.fields import Json
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Triggered:
     latest_document: int = 0
 
 
-def page_rules(release: Profile) -> PageRules:
+def make_page_rules(release: Profile) -> PageRules:
     """Return the rules of a release's page (runtime 17)."""
     from harness.extension.form_rules import PageRules
 
@@ -101,7 +101,7 @@ def check_offered(dag_id: str, offered: Sequence[str]) -> None:
         )
 
 
-def series_of(dataset: Any) -> list[Series]:
+def read_dataset(dataset: Any) -> list[Series]:
     """Return the series of a dataset that is given as series, as a folder, or as a list of series.
 
     Raises:
@@ -185,11 +185,9 @@ def trigger(
         if series:
             upload(environment, project, series)
         body = posted.document(dag_id)
-        finding = page_finding(dag_id, posted.conf_data, ui_forms if offered else None, rules)
+        finding = report_page_difference(dag_id, posted.conf_data, ui_forms if offered else None, rules)
     else:
-        body = _body_of_form(
-            environment, project, dag_id, ui_forms if offered else None, series, form, form_text, rules
-        )
+        body = _make_body(environment, project, dag_id, ui_forms if offered else None, series, form, form_text, rules)
     conf: dict[str, Any] = body["conf_data"]
     # the input has its documents by now
     latest = environment.services.documents(project.name).latest
@@ -216,7 +214,7 @@ def _jobs(
     if name is not None and not given:
         known = {entry["name"]: entry["identifiers"] for entry in environment.services.datasets(project)}
         identifiers = list(known.get(name, []))
-    jobs = jobs_of(conf, identifiers)
+    jobs = count_jobs(conf, identifiers)
     if identifiers and not jobs:
         raise RunError(
             f"the platform accepted the workflow of {dag_id} but made no job of it: with single_execution the "
@@ -226,7 +224,7 @@ def _jobs(
     return max(1, jobs)
 
 
-def _body_of_form(
+def _make_body(
     environment: EnvironmentPort,
     project: ProjectPort,
     dag_id: str,
@@ -258,7 +256,7 @@ def _body_of_form(
 
 
 def _check_dataset(dag_id: str, ui_forms: Mapping[str, Any], given: bool) -> None:
-    offered, demanded = dataset_choice(ui_forms)
+    offered, demanded = read_dataset_choice(ui_forms)
     if given and not offered:
         raise UsageError(
             f"DAG {dag_id} takes no dataset: its ui_forms have no data_form with a dataset_name, or a tree of files in "
@@ -283,7 +281,7 @@ def _wait_for_runs(
             state in _JOB_WITHOUT_RUN and not job.get("run_id") for state, job in zip(states, found, strict=True)
         )
         if lost or not polling.again():
-            cause = no_run_cause(dag_id, import_errors={}, job_states=states)
+            cause = make_no_run_cause(dag_id, import_errors={}, job_states=states)
             said = "\n".join(str(job.get("description")) for job in found if job.get("description"))
             raise RunError(
                 cause.line,

@@ -46,7 +46,7 @@ def pull(say: Any = lambda line: None) -> str:
     return loading.pull(PINNED, CONFIG, say)
 
 
-def test_what_is_pulled_stays_under_a_name_of_the_harness_only(fake: FakeEngine) -> None:
+def test_a_pulled_image_stays_under_a_name_of_the_harness_only(fake: FakeEngine) -> None:
     assert pull() == CONFIG
     assert fake.tags == {loading.make_kept_name(CONFIG): CONFIG}
 

@@ -130,7 +130,7 @@ def test_a_damaged_layer_leaves_nothing_in_the_engine(
     client.ping()
 
 
-def test_what_the_engine_says_against_an_image_is_in_the_error(
+def test_the_engines_words_about_an_image_are_in_the_error(
     client: docker.DockerClient, keep_as: str, tmp_path: Path
 ) -> None:
     # the digests are right, but the layer is not a tar file
@@ -141,7 +141,7 @@ def test_what_the_engine_says_against_an_image_is_in_the_error(
     assert "tar" in caught.value.last_seen
 
 
-def test_what_the_engine_answers_to_a_request_that_fails_as_a_whole_is_in_the_error(
+def test_the_engines_answer_to_a_request_that_fails_as_a_whole_is_in_the_error(
     client: docker.DockerClient,
 ) -> None:
     with pytest.raises(ImageError, match=r"the engine does not load images\.tar") as caught:

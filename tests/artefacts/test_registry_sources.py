@@ -16,7 +16,7 @@ from harness.artefacts.bundle import Artefacts
 from harness.artefacts.sources import ImageSource, RegistrySource, Route, open_sources
 from harness.cluster import Cluster
 from harness.errors import PlatformError, UsageError
-from harness.platform.missing_images import MissingImage, error
+from harness.platform.missing_images import MissingImage, make_error
 from harness.platform.platform_names import PlatformNames
 from harness.platform.registry import PlatformRegistry
 from harness.profiles import load
@@ -122,7 +122,7 @@ def test_missing_images_are_named_where_the_registry_does_not_list_its_tags(remo
     sources = [opened("registry.site/team", tmp_path), of_platform(remote)]
     absent = MissingImage(f"{PLATFORM}/tool:2", "Job x of the chart")
     assert f"needs {PLATFORM}/tool:2, which registry.site/team and the platform's registry" in (
-        error(chart, [absent], sources, names).cause
+        make_error(chart, [absent], sources, names).cause
     )
 
 
@@ -132,7 +132,7 @@ def test_no_other_name_is_advised_for_an_image_that_is_named_by_its_digest(
 ) -> None:
     chart = package.read(write(tmp_path))
     names = PlatformNames(PLATFORM, "0.6.0", load("documented"), {})
-    found = error(chart, [MissingImage(digest, "Job x")], [opened("registry.site/team", tmp_path)], names)
+    found = make_error(chart, [MissingImage(digest, "Job x")], [opened("registry.site/team", tmp_path)], names)
     assert "there is registry.site/team/tool:1" in found.last_seen
     assert "tag it" not in found.fix
     assert "--images" in found.fix

@@ -74,14 +74,14 @@ def test_templates_at_random_are_rendered_or_refused(pieces: list[str]) -> None:
 def test_objects_of_any_shape_are_arranged_or_refused(place: tuple[Any, ...], value: Any, kind: str) -> None:
     text = yaml.safe_dump(replaced({**POD, "kind": kind}, place, value))
     try:
-        found = manifests.documents(text)
+        found = manifests.parse_documents(text)
     except ValueError:
         return
     arranged = manifests.arrange(found)
     assert len(arranged.objects) + len(arranged.hooks) == len(found)
     arranged.hooks_of("pre-install")
     assert len([manifests.describe(manifest) for manifest in found]) == len(found)
-    assert all(isinstance(image, str) for _, image in manifests.images_of(found))
+    assert all(isinstance(image, str) for _, image in manifests.find_images(found))
     assert all(manifest["metadata"]["name"] for manifest in found)
 
 
@@ -105,7 +105,7 @@ def test_extension_parameters_at_random_are_posted_or_refused(
             chart = write_chart(Path(folder), "a: {{ .Values.global.p }}", {"global": chart_globals})
             package = packages.read(HelmLibrary().package(chart, Path(folder) / "out"))
             uploaded = upload.Uploaded(package, chart_globals)
-            parameters.findings(
+            parameters.collect_findings(
                 found, posted, uploaded, lambda values: upload.render(HelmLibrary(), uploaded, GLOBALS, values)[0]
             )
 

@@ -25,7 +25,7 @@ from harness.images.context import make_author_context
 from harness.platform import upload, values
 from harness.platform.helm import HelmError, HelmLibrary
 from harness.platform.helm_process import HelmProcess
-from harness.platform.templates import mentioned_names
+from harness.platform.templates import find_mentioned_names
 from harness.run import evidence
 from harness.settings import Settings
 from tests.attacks.test_input_charts_fuzzed import write_chart
@@ -228,7 +228,7 @@ def test_templates_that_never_end_are_searched_for_names(tmp_path: Path, piece: 
     with tarfile.open(tmp_path / "x.tgz", "w:gz") as archive:
         (tmp_path / "x.yaml").write_text(text)
         archive.add(tmp_path / "x.yaml", "x/templates/x.yaml")
-    found = mentioned_names(tmp_path / "x.tgz")
+    found = find_mentioned_names(tmp_path / "x.tgz")
     assert found is not None
     assert "known" in found
 

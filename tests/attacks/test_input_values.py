@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import FormError, UsageError
 from harness.extension import forms
-from harness.run.posting import jobs_of, read_posted
+from harness.run.posted_forms import count_jobs, read_posted
 
 _DEEP: dict[str, Any] = {}
 for _ in range(3000):
@@ -55,7 +55,7 @@ def test_a_value_that_json_cannot_say_is_named_with_its_place(value: Any, said: 
     ],
 )
 @pytest.mark.parametrize("whole", [True, False])
-def test_what_cannot_name_an_input_is_refused_with_its_field(data_form: Any, said: str, whole: bool) -> None:
+def test_a_value_that_cannot_name_an_input_is_refused_with_its_field(data_form: Any, said: str, whole: bool) -> None:
     conf = {"data_form": data_form}
     with pytest.raises(UsageError, match=f"--conf.*: {said}"):
         read_posted({"conf_data": conf} if whole else conf, "--conf")
@@ -63,4 +63,4 @@ def test_what_cannot_name_an_input_is_refused_with_its_field(data_form: Any, sai
 
 def test_a_limit_beyond_all_numbers_makes_no_job() -> None:
     conf = {"workflow_form": {"single_execution": True}, "data_form": {"dataset_limit": float("inf")}}
-    assert jobs_of(conf, ["1.2"]) == 0
+    assert count_jobs(conf, ["1.2"]) == 0

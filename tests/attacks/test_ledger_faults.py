@@ -245,7 +245,7 @@ def test_the_files_of_an_older_version_are_taken_over_once_and_removed(state: Pa
     assert _names(state) == {"ledger.sqlite", "ledger.lock"}
 
 
-def test_what_an_older_version_is_just_writing_is_left_to_it(state: Path) -> None:
+def test_a_file_that_an_older_version_is_just_writing_is_left_to_it(state: Path) -> None:
     partial = _old(state, "first").with_name(f"first.{os.getpid()}.partial")
     partial.write_text("{")
     assert [entry.id for entry in ledger.read_entries(Settings().state)] == ["first"]
@@ -315,7 +315,7 @@ def _verbs_go_on() -> None:
 
 
 @pytest.mark.parametrize("kind", _IN_THE_WAY)
-def test_what_is_not_a_ledger_is_set_aside_by_name_and_all_verbs_go_on(
+def test_a_file_that_is_not_a_ledger_is_set_aside_by_name_and_all_verbs_go_on(
     state: Path, kind: str, no_engine: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = state / "ledger.sqlite"

@@ -372,7 +372,7 @@ def test_names_of_users_stay_readable(credentials: Credentials, form: str) -> No
 
 @pytest.mark.parametrize("form", _FORMS)
 @pytest.mark.parametrize("username", ["kaapana-harness", "kaapanaminio", "me"])
-def test_what_basic_makes_of_a_generated_login_is_hidden_with_all_that_depends_on_its_password(
+def test_the_basic_form_of_a_generated_login_is_hidden_with_all_that_depends_on_its_password(
     username: str, form: str
 ) -> None:
     password = secrets.token_urlsafe(24)

@@ -150,14 +150,14 @@ _CONTAINER_PRIVILEGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("spec", _POD_PRIVILEGES, ids=json.dumps)
-def test_what_leaves_the_pod_is_refused(store: Store, spec: dict[str, Any]) -> None:
+def test_a_spec_that_leaves_the_pod_is_refused(store: Store, spec: dict[str, Any]) -> None:
     with pytest.raises(StatusError) as refusal:
         admitted(store, "Pod", "project-1", **pod(**spec))
     assert refusal.value.code in (400, 422)
 
 
 @pytest.mark.parametrize("container", _CONTAINER_PRIVILEGES, ids=json.dumps)
-def test_what_leaves_the_container_is_refused(store: Store, container: dict[str, Any]) -> None:
+def test_a_spec_that_leaves_the_container_is_refused(store: Store, container: dict[str, Any]) -> None:
     manifest = contained(**container)
     manifest["spec"]["volumes"] = [{"name": "a", "emptyDir": {}}]
     for namespace in ("project-1", "services"):
@@ -166,7 +166,7 @@ def test_what_leaves_the_container_is_refused(store: Store, container: dict[str,
         assert refusal.value.code in (400, 422)
 
 
-def test_what_is_refused_of_a_pod_is_refused_of_its_template(store: Store) -> None:
+def test_a_spec_refused_for_a_pod_is_refused_for_its_template(store: Store) -> None:
     for spec in _POD_PRIVILEGES:
         template = {"metadata": {"labels": {"a": "b"}}, **pod(**spec)}
         for kind, more in (("Deployment", {"selector": {"matchLabels": {"a": "b"}}}), ("Job", {})):
@@ -366,7 +366,7 @@ def test_a_file_is_not_made_behind_a_link(tmp_path: Path) -> None:
     assert not target.exists()
 
 
-def test_what_is_mounted_is_known_by_the_kernels_own_path() -> None:
+def test_a_mounted_folder_is_known_by_the_kernels_own_path() -> None:
     own = (
         "100 99 0:50 / / rw - overlay overlay rw\n"
         "101 100 254:0 /var/lib/docker/volumes/v/_data /state rw - ext4 /dev/vda rw\n"

@@ -99,7 +99,7 @@ def test_a_label_that_is_missing_on_one_side_is_infinitely_far_away(series: Seri
     assert table.meets(p95_mm=1000).summary == "'Liver' has p95_mm inf > 1000"
 
 
-def test_what_to_compare_is_chosen_by_the_truth_or_by_the_test(
+def test_the_compared_segment_is_chosen_by_the_truth_or_by_the_test(
     seg: Segmentation, series: Series, masks: Any, truth: Any, tmp_path: Path
 ) -> None:
     other = write_segmentation(tmp_path / "truth.dcm", series, {"Mass": masks["Tumour"], "liver": truth["Liver"]})

@@ -104,7 +104,7 @@ def test_any_masks_have_the_distances_that_their_definition_gives(seed: int) -> 
     assert _numbers(found) == pytest.approx(_by_hand(*masks, spacing), rel=1e-4, abs=1e-5)
 
 
-def test_what_fills_the_image_has_its_surface_at_the_edge() -> None:
+def test_a_segment_that_fills_the_image_has_its_surface_at_the_edge() -> None:
     full = np.ones((5, 6, 7), bool)
     point = np.zeros_like(full)
     point[0, 0, 0] = True

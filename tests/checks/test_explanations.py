@@ -87,7 +87,7 @@ def test_a_number_explains_itself_its_assertion_and_its_origin(said: dict[str, s
     assert third.endswith("assert measured() > 13")
 
 
-def test_what_was_computed_from_a_number_is_explained_by_it(said: dict[str, str]) -> None:
+def test_a_value_computed_from_a_number_is_explained_by_it(said: dict[str, str]) -> None:
     assert said["computed"].startswith("volume of 'liver' is 12.5 ml: assert 1.5 < 1\n  measured in slice 3\n")
 
 

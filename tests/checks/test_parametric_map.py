@@ -258,7 +258,7 @@ def _pixels(dataset: Any) -> None:
         (_pixels, "the pixels cannot be read"),
     ],
 )
-def test_what_has_no_values_says_why(make: Make, stored: Any, change: Callable[[Any], None], words: str) -> None:
+def test_a_map_without_values_says_why(make: Make, stored: Any, change: Callable[[Any], None], words: str) -> None:
     with pytest.raises(CheckError, match=words):
         make(stored, change=change).values()
 

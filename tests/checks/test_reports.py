@@ -121,7 +121,7 @@ def test_a_link_leads_where_a_browser_would_go(target: str, place: Place) -> Non
     assert (link.place, link.loads) == (place, False)
 
 
-def test_what_a_page_loads_by_itself_is_among_its_addresses() -> None:
+def test_files_that_a_page_loads_by_itself_are_among_its_addresses() -> None:
     page = b"""<head><link rel=stylesheet href=https://a.example/s.css>
     <style>@import "https://b.example/x"; p { background: url( 'https://c.example/p.png' ) }</style>
     <meta http-equiv=Refresh content="3; URL='https://d.example'">

@@ -69,7 +69,7 @@ def test_errors_say_no_with_all_of_them_and_warnings_alone_say_yes() -> None:
     assert (fine.summary, fine.details) == ("0 errors, 1 warning", ())
 
 
-def test_what_is_said_twice_counts_once_and_what_is_ignored_not_at_all() -> None:
+def test_a_repeated_finding_counts_once_and_an_ignored_one_not_at_all() -> None:
     assert len(read_opinion(WRONG * 2, SEG).errors) == 5
     ignored = ["PixelData", "PatientSex", "SegmentDescriptionMacro", "SegmentationImage"]
     assert [one.message for one in read_opinion(WRONG, SEG, ignored).errors] == ["Dicom dataset read failed"]

@@ -16,7 +16,7 @@ from harness.checks import Segmentation
 from harness.data import Series
 from harness.findings import Finding
 from harness.run.outputs import SentObject
-from harness.run.sent_segmentations import findings
+from harness.run.sent_segmentations import collect_findings
 
 WriteSeg = Callable[..., Path]
 Kind = hd.seg.SegmentationTypeValues
@@ -24,7 +24,7 @@ Kind = hd.seg.SegmentationTypeValues
 
 def found_in(path: Path, series: Series) -> list[Finding]:
     sop_class = str(pydicom.dcmread(path, stop_before_pixels=True).SOPClassUID)
-    return findings([SentObject(path.name, sop_class, "1", "1", "kp-a", "kp-b", path.parent)], [series])
+    return collect_findings([SentObject(path.name, sop_class, "1", "1", "kp-a", "kp-b", path.parent)], [series])
 
 
 def said(path: Path, series: Series) -> list[tuple[str, str, str]]:
@@ -128,12 +128,14 @@ def test_fractions_count_from_one_half(series: Series, masks: Any, write_seg: Wr
     assert segmentation.voxels("Liver") == int(masks["Liver"].sum())
 
 
-def test_what_cannot_be_read_is_a_finding_and_other_objects_are_not_looked_at(tmp_path: Path, series: Series) -> None:
+def test_an_unreadable_segmentation_is_a_finding_and_other_objects_are_not_looked_at(
+    tmp_path: Path, series: Series
+) -> None:
     (tmp_path / "x.dcm").write_bytes(b"no DICOM")
     sent = [
         SentObject("x.dcm", sop_class, "1", "1", "a", "b", tmp_path)
         for sop_class in ("1.2.840.10008.5.1.4.1.1.66.4", SecondaryCaptureImageStorage)
     ]
-    (found,) = findings(sent, [series])
+    (found,) = collect_findings(sent, [series])
     assert found.rule == "invalid-segmentation"
     assert "x.dcm cannot be read as DICOM" in found.message

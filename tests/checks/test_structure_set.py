@@ -203,7 +203,7 @@ def _number(dataset: Any) -> None:
         ),
     ],
 )
-def test_what_has_no_voxels_on_the_source_says_why(
+def test_a_structure_without_voxels_on_the_source_says_why(
     draw: Draw, corners: Any, kind: str, change: Any, words: str
 ) -> None:
     with pytest.raises(CheckError, match=words):

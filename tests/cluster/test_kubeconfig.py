@@ -153,7 +153,7 @@ def test_the_certificates_leave_no_file_behind(
         ({"server": "https://x", "certificate-authority": "nowhere.pem"}, {}, "nowhere.pem"),
     ],
 )
-def test_what_cannot_be_used_is_named(
+def test_an_entry_that_cannot_be_used_is_named(
     tmp_path: Path, cluster: dict[str, Any], user: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(KubeconfigError, match=words):

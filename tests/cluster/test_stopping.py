@@ -98,7 +98,7 @@ def test_a_program_that_ignores_the_first_signal_is_stopped(environment_id: str,
         until(lambda: not client.api.containers(filters={"name": f"kh-{environment_id}"}))
 
 
-def test_what_the_engine_makes_after_the_control_plane_was_ended_is_removed(
+def test_containers_made_after_the_control_plane_was_ended_are_removed(
     environment_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remove = leftovers.remove_network

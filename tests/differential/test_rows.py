@@ -17,7 +17,7 @@ import pytest
 from harness import profiles
 from harness.errors import FormError
 from harness.extension import forms
-from harness.run.trigger import page_rules
+from harness.run.trigger import make_page_rules
 from tests.differential.entries import Entry, all_entries
 from tests.differential.sheets import SheetRow, rows_of
 from tests.incluster.services.running_services import RunningServices, project_header
@@ -35,7 +35,7 @@ SURVEYS = {"runtime 11.4"}
 @pytest.mark.parametrize("entry", [e for e in ENTRIES if e.kind == "form"], ids=lambda entry: entry.id)
 def test_a_form_submits_and_refuses_what_the_page_does(entry: Entry) -> None:
     schemas = entry.given["form"] if entry.given.get("whole") else {"workflow_form": entry.given["form"]}
-    rules = page_rules(profiles.load(entry.given.get("release", "0.6.0")))
+    rules = make_page_rules(profiles.load(entry.given.get("release", "0.6.0")))
     expected = entry.here or entry.answer
     found: dict[str, Any]
     try:

@@ -55,6 +55,6 @@ def test_a_link_leads_where_the_site_has_its_target(folder: str, page: str, link
     assert root_documents.rebase(f"see [it]({link}).", PurePosixPath(folder), page) == f"see [it]({wanted})."
 
 
-def test_what_looks_like_a_link_in_code_stays_as_it_is() -> None:
+def test_text_that_looks_like_a_link_in_code_stays_as_it_is() -> None:
     text = "`x[0](docs/a.md)`\n\n```\ny[0](docs/a.md)\n```\n"
     assert root_documents.rebase(text, PurePosixPath(), "index.md") == text

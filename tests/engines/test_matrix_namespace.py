@@ -150,7 +150,7 @@ def test_a_program_in_another_root_sees_no_mount_of_the_machine(inside: namespac
     assert str(root) not in Path("/proc/self/mountinfo").read_text("utf-8")
 
 
-def test_what_is_mounted_to_make_a_root_file_system_is_not_mounted_for_the_machine(
+def test_mounts_for_making_a_root_file_system_are_not_seen_by_the_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = rows.read_rows()[0]

@@ -194,7 +194,7 @@ def test_the_look_before_the_first_image_takes_half_a_second_at_most(play: Play)
 SAVING = {r"GET /images/get": (500, 'file integrity checksum failed for "etc/passwd"')}
 
 
-def test_what_the_engine_says_of_images_that_it_cannot_save_is_reported(
+def test_the_engines_words_about_images_that_it_cannot_save_are_reported(
     play: Play, services_image: str, tmp_path: Path
 ) -> None:
     play(StandIn(**NEWER, refusals=SAVING))
@@ -231,14 +231,14 @@ def test_an_engine_without_addresses_for_another_network_is_named_with_the_way_o
         assert leftovers.find(client, name) == {}
 
 
-def test_what_the_engine_says_of_an_archive_that_it_does_not_load_is_reported(play: Play) -> None:
+def test_the_engines_words_about_an_archive_that_it_does_not_load_are_reported(play: Play) -> None:
     play(StandIn(**NEWER, refusals={r"POST /images/load": (500, "no space left on device")}))
     with contextlib.closing(engine.connect_api()) as api, pytest.raises(ImageError, match="does not load") as caught:
         engine.load_images(api, iter([b"x"]), "images.tar")
     assert caught.value.last_seen == "no space left on device"
 
 
-def test_what_the_engine_says_of_a_build_that_it_does_not_begin_is_reported(
+def test_the_engines_words_about_a_build_that_it_does_not_begin_are_reported(
     play: Play, services_image: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_BUILDKIT", "0")
@@ -271,7 +271,7 @@ def test_an_engine_without_buildkit_builds_by_its_legacy_builder(
             api.remove_image(other)
 
 
-def test_what_the_engine_says_of_a_push_that_it_refuses_is_reported(play: Play, services_image: str) -> None:
+def test_the_engines_words_about_a_push_that_it_refuses_are_reported(play: Play, services_image: str) -> None:
     play(StandIn(**NEWER, refusals={r"POST /images/.*/push": (500, "there is no such blob")}))
     with RegistryClient("localhost:1") as client, pytest.raises(ImageError, match="cannot be pushed") as caught:
         client.push(services_image, "team/small:1")

@@ -180,7 +180,7 @@ def test_a_default_outside_its_enum_blocks_the_start_until_a_listed_value_is_cho
         {"type": "number", "multipleOf": 2, "default": 3},
     ],
 )
-def test_what_the_renderer_does_not_check_is_submitted(schema: dict[str, Any]) -> None:
+def test_a_value_that_the_renderer_does_not_check_is_submitted(schema: dict[str, Any]) -> None:
     assert one(schema) == {"x": schema["default"]}
 
 
@@ -487,7 +487,7 @@ def test_a_schema_that_is_not_usable_is_reported_as_the_dags_fault() -> None:
 
 
 @pytest.mark.parametrize(("value", "joins"), [(0, True), (0.0, True), ("", True), ([], False), ({}, False)])
-def test_what_depends_on_a_value_joins_also_for_zero_and_an_empty_text(value: Any, joins: bool) -> None:
+def test_a_field_that_depends_on_a_value_joins_also_for_zero_and_an_empty_text(value: Any, joins: bool) -> None:
     form = {
         "properties": {"n": {"default": value}},
         "dependencies": {"n": {"properties": {"to": {"type": "string", "default": "pacs"}}}},

@@ -8,7 +8,7 @@ import pytest
 
 from harness import extension
 from harness.errors import ExtensionError
-from harness.platform.delivery import local_order
+from harness.platform.delivery import sort_locally
 from tests.extension.trees_for_tests import FILES, write
 
 CHART = "extension/mean-workflow"
@@ -132,7 +132,7 @@ def test_a_tree_is_not_refused_for_facts_that_only_the_built_image_shows(tmp_pat
 @pytest.mark.parametrize(
     "line", ["ADD https://site/weights.zip /models/", "RUN pip install x", "RUN mkdir /kaapana/tmp"]
 )
-def test_what_leads_elsewhere_does_not_hide_that_no_dag_is_installed(tmp_path: Path, line: str) -> None:
+def test_a_link_that_leads_elsewhere_does_not_hide_that_no_dag_is_installed(tmp_path: Path, line: str) -> None:
     with pytest.raises(ExtensionError, match="installs no DAG file"):
         read(tmp_path, line)
 
@@ -183,10 +183,10 @@ def test_local_bases_are_built_before_their_children_whatever_their_paths(tmp_pa
     trees = {"a": local("a", "m"), "m": local("m", "z"), "z": local("z", "base-python-cpu")}
     changes = {f"processing-containers/{name}/Dockerfile": text for name, text in trees.items()}
     source = extension.read(write(tmp_path, changes))
-    assert [container.image for container in local_order(source.processing_images)] == ["z", "m", "a"]
+    assert [container.image for container in sort_locally(source.processing_images)] == ["z", "m", "a"]
 
 
-def test_what_the_dockerignore_leaves_out_is_not_installed(tmp_path: Path) -> None:
+def test_files_that_the_dockerignore_leaves_out_are_not_installed(tmp_path: Path) -> None:
     old = {"extension/docker/files/dag_old.py": FILES["extension/docker/files/dag_mean.py"]}
     ignore = {"extension/docker/.dockerignore": "files/*\n!files/dag_mean.py\n!files/mean-value\n"}
     for lines in ("COPY files/ /kaapana/tmp/dags/", "COPY files/* /kaapana/tmp/dags/"):

@@ -48,7 +48,7 @@ def test_an_exception_in_the_container_is_the_first_line_of_the_failure(faults: 
         ("store-elsewhere", "MinIO answered 403: AccessDenied: ", "then exit code 1: the upload failed"),
     ],
 )
-def test_what_a_service_refused_comes_first(faults: Any, mode: str, first: str, last: str) -> None:
+def test_a_services_refusal_comes_first(faults: Any, mode: str, first: str, last: str) -> None:
     run = faults.run(form={"mode": mode, "ticket": "a"})
     assert run.cause.summary.startswith(first)
     assert run.cause.summary.endswith(last)

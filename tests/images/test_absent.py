@@ -53,7 +53,7 @@ def test_an_image_may_leave_out_more(tmp_path: Path) -> None:
     assert "No module named 'nnunetv2': the platform's base image has it" in ended.stderr
 
 
-def test_what_an_author_installs_is_found(tmp_path: Path) -> None:
+def test_a_package_that_an_author_installs_is_found(tmp_path: Path) -> None:
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("__version__ = '2.7.1'\n")
     assert python(tmp_path, "import torch; print(torch.__version__)").stdout == "2.7.1\n"

@@ -129,7 +129,7 @@ def test_the_plugins_files_are_gone_afterwards(plugin: Play, request_: BuildRequ
 
 @pytest.mark.parametrize("recorded", sorted(path.name for path in RECORDED.iterdir()))
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])
-def test_what_the_plugin_says_is_reported_in_lines_however_it_arrives(recorded: str, size: int) -> None:
+def test_output_of_the_plugin_is_reported_in_lines_however_it_arrives(recorded: str, size: int) -> None:
     said = (RECORDED / recorded).read_bytes()
     messages = buildkit._Messages()
     lines = [line for at in range(0, len(said), size) for line in messages.read(said[at : at + size])]

@@ -138,7 +138,7 @@ def test_a_folder_takes_the_place_of_all_that_a_url_begins_with(
         ("RUN curl https://a.example/x/y", "here", "here is not a folder"),
     ],
 )
-def test_what_cannot_be_replaced_is_named_before_anything_is_built(
+def test_an_instruction_that_cannot_be_replaced_is_named_before_anything_is_built(
     tmp_path: Path, text: str, taken: str, message: str
 ) -> None:
     (tmp_path / "here").write_text("x")

@@ -69,7 +69,7 @@ def test_a_pod_that_no_policy_selects_is_not_limited(program: Path) -> None:
         assert node.rules(direction, "10.244.0.3") is None
 
 
-def test_what_one_policy_allows_another_does_not_forbid(program: Path) -> None:
+def test_a_connection_that_one_policy_allows_is_not_forbidden_by_another(program: Path) -> None:
     out = policy(
         types=["Egress"],
         name="out",

@@ -37,7 +37,7 @@ def test_events_are_reported_in_the_order_of_time_with_their_number() -> None:
     assert _of(later, first, limit=1) == ["FailedMount: configmap not found (3 times)"]
 
 
-def test_what_every_pod_has_and_what_is_about_another_is_left_out() -> None:
+def test_events_of_every_pod_and_of_other_objects_are_left_out() -> None:
     assert _of(_event("Pulled", "1"), _event("BackOff", "1", uid="2")) == []
 
 

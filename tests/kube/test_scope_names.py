@@ -58,7 +58,7 @@ def test_cluster_scoped_objects_are_distinguished(path: str, expected: bool) -> 
     assert scope_names.is_namespaced(path) is expected
 
 
-def test_what_was_sent_is_not_changed_and_comes_back_as_it_was() -> None:
+def test_a_sent_object_is_not_changed_and_comes_back_as_it_was() -> None:
     before = {
         "kind": "ConfigMap",
         "metadata": {"name": "a", "namespace": "services"},

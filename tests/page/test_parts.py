@@ -128,7 +128,7 @@ def test_results_are_those_that_the_platform_lists(environment: FakeEnvironment,
     assert "allow-scripts" not in policy
 
 
-def test_what_was_received_is_shown_with_a_picture(
+def test_received_objects_are_shown_with_a_picture(
     environment: FakeEnvironment, visitor: Visitor, tmp_path: Path
 ) -> None:
     files = sorted(write_series(tmp_path / "series", uid="1.2.3.4").iterdir())

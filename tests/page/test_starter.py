@@ -85,7 +85,7 @@ def test_its_evidence_and_its_report_are_there_when_it_has_ended(
         ({"threshold_bin": 1}, "did you mean threshold_bins"),
     ],
 )
-def test_what_the_platforms_page_would_refuse_is_refused_with_cause_and_next_step(
+def test_a_form_that_the_platforms_page_would_refuse_is_refused_with_cause_and_next_step(
     environment: FakeEnvironment, visitor: Visitor, form: dict[str, Any], cause: str
 ) -> None:
     answer = post(visitor, "/runs", {"dag_id": DAG, "form": form})

@@ -121,9 +121,9 @@ def test_a_library_chart_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_an_experimental_chart_is_hidden_by_default_and_a_stable_one_is_not(tmp_path: Path) -> None:
     path = write_application(tmp_path, "viewer", ["kaapanaapplication", "kaapanaexperimental"])
-    (finding,) = upload.findings_of(packages.read(path))
+    (finding,) = upload.collect_findings(packages.read(path))
     assert (finding.rule, finding.where) == ("hidden-by-default", "viewer-0.1.0.tgz")
-    assert upload.findings_of(packages.read(write_application(tmp_path, "other", ["kaapanaapplication"]))) == ()
+    assert upload.collect_findings(packages.read(write_application(tmp_path, "other", ["kaapanaapplication"]))) == ()
 
 
 def test_a_run_needs_a_chart_with_a_dag(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ IGNORED = FILES[MEAN].replace('LABEL VERSION="0.1.0"', 'LABEL BUILD_IGNORE="True
 
 def check(source: extension.ExtensionSource, there: frozenset[str] = frozenset()) -> None:
     containers = (*source.processing_images, source.dag_image)
-    needs = planning.needs_of_dags(source.contents, "registry", "0.6.0")
+    needs = planning.find_dag_needs(source.contents, "registry", "0.6.0")
     needs.append(MissingImage("registry/dag-mean:0.6.0", "Job services/dag-mean of the chart"))
     build_ignored.check(containers, lambda one: f"registry/{one.image}:0.6.0", needs, there.__contains__)
 

@@ -114,7 +114,7 @@ def test_services_map_every_port_to_itself_and_select_a_workload(platform: tuple
 def test_processing_pods_reach_the_receiver_only_on_its_own_network(platform: tuple[Manifest, ...]) -> None:
     key = "kaapana-harness/reachable-from"
     networks = {
-        m["metadata"]["name"]: manifests.annotations_of(m).get(key)
+        m["metadata"]["name"]: manifests.read_annotations(m).get(key)
         for m in platform
         if m["kind"] == "Service" and m["metadata"]["namespace"] == "services"
     }
@@ -252,7 +252,7 @@ def test_the_removing_hook_is_the_platforms(helm: Helm) -> None:
     rendered = render(helm, INSTALLER_CHART, {"global": {**INSTALLER_GLOBALS, "pull_policy_images": "Always"}})
     (hook,) = rendered.hooks_of("pre-delete")
     assert hook["metadata"]["name"] == "remove-dag-mean"
-    assert manifests.annotations_of(hook) == {
+    assert manifests.read_annotations(hook) == {
         "helm.sh/hook": "pre-delete",
         "helm.sh/hook-weight": "-5",
         "helm.sh/hook-delete-policy": "hook-succeeded,hook-failed",

@@ -284,7 +284,7 @@ def test_a_possible_name_is_taken(name: str) -> None:
     assert check_name(name) == name
 
 
-def test_what_the_services_keep_of_a_project_arrives_as_types(server: Server, services: ServicesClient) -> None:
+def test_records_of_a_project_arrive_from_the_services_as_types(server: Server, services: ServicesClient) -> None:
     document = {"id": "1.2", "source": {"a": 1}}
     server.answers["GET /documents"] = (200, {"latest": 7, "documents": [document]})
     server.answers["GET /notifications"] = (200, [{"id": "1", "title": "done", "topic": None, "receviers_read": {}}])

@@ -23,7 +23,7 @@ UP = "file://../../../../.."
 IN_A_CLONE = f"{UP}/services/utils/dag-installer-chart"
 INSTALLER = f"dependencies:\n- name: dag-installer-chart\n  version: 0.0.0\n  repository: {IN_A_CLONE}\n"
 OWN: dict[str, str | None] = {"deps/own/Chart.yaml": "apiVersion: v2\nname: own\nversion: 0.3.0\ntype: library\n"}
-GLOBALS = platform_globals.of(load("0.6.0"), "localhost:40123", "0.6.0")
+GLOBALS = platform_globals.make_globals(load("0.6.0"), "localhost:40123", "0.6.0")
 
 
 def chart_of(root: Path, requirements: str, changes: dict[str, str | None] | None = None) -> Chart:
@@ -68,7 +68,7 @@ def test_an_installer_chart_that_only_the_build_script_finds_is_used_with_a_find
     requirements += f"  repository: {repository}\n" if repository else ""
     chart = chart_of(tmp_path, requirements)
     assert packaging.package(chart, tmp_path / "out", helm=helm).subcharts == {"dag-installer-chart": "0.0.0"}
-    found = dependencies.findings(chart)
+    found = dependencies.collect_findings(chart)
     assert [(finding.rule, finding.where) for finding in found] == (
         [("dependency-by-name", "dag-installer-chart")] if problem else []
     )
@@ -79,7 +79,7 @@ def test_a_chart_without_a_version_is_accepted_with_a_notice_as_by_the_build_scr
     chart = chart_of(tmp_path, INSTALLER.replace("  version: 0.0.0\n", "") + "- name: own\n", OWN)
     made = packaging.package(chart, tmp_path / "out", helm=helm)
     assert made.subcharts == {"dag-installer-chart": "0.0.0", "own": "0.3.0"}
-    versionless, nowhere = dependencies.findings(chart)
+    versionless, nowhere = dependencies.collect_findings(chart)
     assert versionless.message.startswith("dag-installer-chart has no version: `helm dep up` fails (invalid version/")
     assert versionless.fix == 'version: "0.0.0"'
     assert nowhere.message.startswith("own has no repository")
@@ -151,7 +151,7 @@ def test_a_library_of_the_authors_own_is_found_by_its_path_or_by_its_name(
     requirements += f"  repository: {repository}\n" if repository else ""
     chart = chart_of(tmp_path, requirements, LIBRARY)
     assert "from-the-library" in objects(helm, packaging.package(chart, tmp_path / "out", helm=helm))
-    by_name = [finding.where for finding in dependencies.findings(chart)]
+    by_name = [finding.where for finding in dependencies.collect_findings(chart)]
     assert by_name == ([] if repository == "file://../own-library" else ["own-library"])
 
 

@@ -96,7 +96,7 @@ def test_only_the_line_of_the_charts_own_version_is_changed() -> None:
 
 def names(release: str, *, has_edk: bool = True) -> PlatformNames:
     profile = profiles.load(release)
-    known = platform_globals.of(profile, REGISTRY, profile.version)
+    known = platform_globals.make_globals(profile, REGISTRY, profile.version)
     return PlatformNames(REGISTRY, profile.version, profile, known, has_edk)
 
 
@@ -112,7 +112,7 @@ def test_the_cluster_pulls_the_dag_image_of_the_guides_values_from_the_kits_regi
     made = packaging.package(chart, tmp_path / "out", helm=helm, edk_version=platform.version)
     uploaded = upload.check(helm, made, platform.platform_globals)
     rendered, values = upload.render(helm, uploaded, platform.platform_globals, {})
-    assert planning.dag_reference_of(rendered, made) == f"{KIT}/dag-mean:{pulled}"
+    assert planning.find_dag_reference(rendered, made) == f"{KIT}/dag-mean:{pulled}"
     assert values["global"]["pull_policy_images"] == "IfNotPresent"
 
 

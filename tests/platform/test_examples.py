@@ -11,7 +11,7 @@ from harness.extension import params
 from harness.findings import Finding
 from harness.platform import dependencies, packaging, parameters, upload
 from harness.platform.helm import Helm
-from harness.run.findings import given_arguments
+from harness.run.findings import find_given_arguments
 from tests.platform.test_parameters import GLOBALS
 
 TREES = [path.parent for path in sorted((Path(__file__).parents[2] / "scenarios").glob("*/extension/extension"))]
@@ -24,7 +24,7 @@ def findings_of(tree: Path, helm: Helm, scratch: Path) -> list[Finding]:
     uploaded = upload.check(helm, package, GLOBALS)
     posted = params.check(source.chart.parameters, {})
     *_, odd = parameters.render(helm, package.parameters, uploaded, GLOBALS, posted)
-    return [*source.findings, *dependencies.findings(source.chart), *upload.findings_of(package), *odd]
+    return [*source.findings, *dependencies.collect_findings(source.chart), *upload.collect_findings(package), *odd]
 
 
 def test_the_examples_are_found() -> None:
@@ -40,4 +40,4 @@ def test_an_example_has_no_findings(tree: Path, helm: Helm, tmp_path: Path) -> N
 def test_no_release_ignores_an_argument_of_an_example(tree: Path) -> None:
     files = [file for file in extension.read(tree).contents.files if file.is_python]
     assert files
-    assert [found for file in files for found in given_arguments(file.readable(), file.shown)] == []
+    assert [found for file in files for found in find_given_arguments(file.readable(), file.shown)] == []

@@ -10,7 +10,7 @@ import pytest
 from harness import extension
 from harness.artefacts.package import ChartPackage
 from harness.platform import install
-from harness.platform.import_advice import advice_for_import
+from harness.platform.import_advice import advise_on_import
 from harness.platform.manifests import Rendered
 from harness.platform.planning import InstallPlan
 from tests.extension.trees_for_tests import write
@@ -58,14 +58,14 @@ from tests.extension.trees_for_tests import write
     ],
 )
 def test_a_dag_file_that_does_not_import_gets_its_next_step(trace: str, words: str) -> None:
-    assert words in advice_for_import(trace)
+    assert words in advise_on_import(trace)
 
 
 def test_a_module_of_an_extension_that_is_installed_later_names_that_one() -> None:
     trace = "ModuleNotFoundError: No module named 'pyradiomics.PyRadiomicsOperator'"
-    advice = advice_for_import(trace, {"pyradiomics": "radiomics-workflow"})
+    advice = advise_on_import(trace, {"pyradiomics": "radiomics-workflow"})
     assert advice.startswith("pyradiomics comes with radiomics-workflow: install that one first")
-    assert "radiomics-workflow" not in advice_for_import(trace, {"nnunet": "nnunet-workflow"})
+    assert "radiomics-workflow" not in advise_on_import(trace, {"nnunet": "nnunet-workflow"})
 
 
 def test_of_several_charts_each_knows_the_modules_of_those_after_it(tmp_path: Path) -> None:

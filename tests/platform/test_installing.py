@@ -17,7 +17,7 @@ from harness.platform import dags, installer, releases
 from harness.platform.airflow_client import AirflowClient, DagBag
 from harness.platform.installation import Installable
 from harness.platform.installer import Explanation
-from harness.platform.manifests import arrange, documents
+from harness.platform.manifests import arrange, parse_documents
 from harness.platform.releases import HelmRelease
 from harness.wire.names import FIELD_FORMS_PROBLEM
 from tests.extension.trees_for_tests import FILES, write
@@ -166,7 +166,7 @@ def test_a_backoff_limit_that_is_text_is_refused_while_the_chart_is_read() -> No
     spec = "{backoffLimit: many, template: {spec: {containers: [{name: c}]}}}"
     text = f"apiVersion: batch/v1\nkind: Job\nmetadata: {{name: j}}\nspec: {spec}"
     with pytest.raises(ValueError, match=r"Job j: spec\.backoffLimit is 'many', expected a number"):
-        documents(text)
+        parse_documents(text)
 
 
 def test_a_succeeded_pod_ends_the_wait(fake: FakeApi, api: KubeApi) -> None:

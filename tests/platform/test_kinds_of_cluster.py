@@ -174,7 +174,7 @@ def test_parts_without_an_owner_are_pruned(cloud: Cloud, settings: Settings) -> 
     assert cloud.removed == ["orphan"]
 
 
-def test_what_is_found_by_two_kinds_is_of_the_one_that_looks_closer(
+def test_a_leftover_found_by_two_kinds_belongs_to_the_one_that_looks_closer(
     cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leftovers, "find", lambda _: {"both": leftovers.Leftover("both")})
@@ -222,7 +222,7 @@ def test_the_platforms_chart_has_what_the_kind_leaves_to_the_environment(cloud: 
     profile, credentials = profiles.load("documented"), Credentials.random()
 
     def objects_on(kind: providers.Provider) -> set[str]:
-        values = platform_chart.values_of(cluster, profile, credentials, {}, kind=kind)
+        values = platform_chart.make_values(cluster, profile, credentials, {}, kind=kind)
         rendered = helm.find().render(platform_chart.CHART, values, release="p", namespace="admin")
         return {f"{entry['kind']}/{entry['metadata']['name']}" for entry in arrange(rendered).objects}
 

@@ -111,7 +111,7 @@ def test_a_version_under_the_same_tag_leaves_the_files_that_it_no_longer_has(kaa
     assert kaapana.environment.airflow.files().digests == {}
 
 
-def test_what_was_changed_by_hand_is_installed_again_and_what_was_added_stays(kaapana: Kaapana, tmp_path: Path) -> None:
+def test_objects_changed_by_hand_are_installed_again_and_added_ones_stay(kaapana: Kaapana, tmp_path: Path) -> None:
     tree = write(tmp_path / "mean", SMALL)
     deployment = install(kaapana, tree)
     before = kaapana.environment.airflow.files().digests

@@ -149,7 +149,7 @@ def test_the_control_plane_is_asked_first_and_its_absence_does_not_matter(
     assert removed == ["dead"]
 
 
-def test_what_the_engine_does_not_give_up_stays_in_the_ledger_and_does_not_stop_the_start(
+def test_a_leftover_that_the_engine_keeps_stays_in_the_ledger_and_does_not_stop_the_start(
     settings: Settings,
     removed: list[str],
     dead_owner: Entry,

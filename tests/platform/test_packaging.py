@@ -102,7 +102,7 @@ def test_another_missing_dependency_is_named(tmp_path: Path, helm: Helm) -> None
         package(write(tmp_path / "x", {f"{CHART}/requirements.yaml": requirements}), tmp_path / "o", helm)
 
 
-def test_what_an_earlier_packaging_left_behind_does_not_get_in(tmp_path: Path, helm: Helm) -> None:
+def test_leftovers_of_an_earlier_packaging_are_not_packed(tmp_path: Path, helm: Helm) -> None:
     root = write(tmp_path / "x", {f"{CHART}/charts/dag-installer-chart/Chart.yaml": "name: stale\n"})
     (root / CHART / "mean-workflow-0.0.1.tgz").write_bytes(b"old")
     made = package(root, tmp_path / "o", helm)

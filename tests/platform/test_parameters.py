@@ -59,7 +59,7 @@ def findings(
     def render(chosen: Mapping[str, Any]) -> Rendered:
         return upload.render(helm, uploaded, GLOBALS, chosen)[0]
 
-    return list(parameters.findings(source.chart.parameters, posted, uploaded, render))
+    return list(parameters.collect_findings(source.chart.parameters, posted, uploaded, render))
 
 
 def unread(found: list[Finding]) -> list[str]:
@@ -194,7 +194,7 @@ def archive(path: Path, members: dict[str, bytes]) -> Path:
 def test_templates_are_read_from_charts_within_charts(tmp_path: Path) -> None:
     inner = archive(tmp_path / "inner.tgz", {"b/templates/x.yaml": b"{{ .Values.global.deep }}"}).read_bytes()
     outer = archive(tmp_path / "a.tgz", {"a/charts/b-1.tgz": inner, "a/templates/y.yaml": b'{{ get . "near" }}'})
-    found = templates.mentioned_names(outer)
+    found = templates.find_mentioned_names(outer)
     assert found is not None
     assert {"deep", "near"} <= found
 
@@ -204,10 +204,10 @@ def test_nothing_is_reported_about_a_package_that_is_too_large_too_deep_or_no_ar
     with gzip.open(bomb, "wb", compresslevel=1) as file:
         for _ in range(40):
             file.write(bytes(2**20))
-    assert templates.mentioned_names(bomb) is None
+    assert templates.find_mentioned_names(bomb) is None
     nested = archive(tmp_path / "n.tgz", {"a/templates/x": b"{{ .a }}"}).read_bytes()
     for _ in range(6):
         nested = archive(tmp_path / "n.tgz", {"a/charts/n.tgz": nested}).read_bytes()
-    assert templates.mentioned_names(tmp_path / "n.tgz") is None
+    assert templates.find_mentioned_names(tmp_path / "n.tgz") is None
     (tmp_path / "text.tgz").write_text("no archive")
-    assert templates.mentioned_names(tmp_path / "text.tgz") is None
+    assert templates.find_mentioned_names(tmp_path / "text.tgz") is None

@@ -70,7 +70,7 @@ def _dag_image(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def names(release: str = "documented", version: str = "0.6.0") -> PlatformNames:
     profile = profiles.load(release)
-    known = platform_globals.of(profile, REGISTRY, version)
+    known = platform_globals.make_globals(profile, REGISTRY, version)
     return PlatformNames(REGISTRY, version, profile, known)
 
 
@@ -165,7 +165,7 @@ def test_a_dag_image_of_a_registry_that_was_not_given_is_asked_for_since_it_has_
     assert caught.value.fix == "name the registry: --images custom.site/team (pytest: --kaapana-images)"
 
 
-def test_what_the_registry_of_a_running_platform_has_is_not_missing(tmp_path: Path, helm: Helm) -> None:
+def test_images_in_the_registry_of_a_running_platform_are_not_missing(tmp_path: Path, helm: Helm) -> None:
     found = planning.plan(
         package(tmp_path),
         [Shelf([f"{REGISTRY}/dag-mean:0.0.0"]), Shelf([f"{REGISTRY}/mean-value:0.6.0"], "the platform's registry")],

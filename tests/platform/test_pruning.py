@@ -54,7 +54,7 @@ def test_the_seeded_registry_and_the_images_of_a_running_environment_stay(
     ledger.record(settings.state, ledger.Entry("mine", "docker", "1@host", "2026", url="http://127.0.0.1:1"))
     monkeypatch.setattr(KubeApi, "request", lambda *_, **__: {"registry.example/dcmqi:1": "sha256:b"})
     assert pruning.prune_images(settings, print, everything=True) == ["kaapana-harness/a:1"]
-    assert asked == [{"keep": [registry_seed.tag_of(TAGS)], "in_use": {"sha256:b"}, "everything": True}]
+    assert asked == [{"keep": [registry_seed.make_tag(TAGS)], "in_use": {"sha256:b"}, "everything": True}]
 
 
 def test_nothing_is_removed_while_an_environment_of_another_ledger_runs(

@@ -136,11 +136,11 @@ def test_a_user_who_is_added_to_the_file_may_pull_at_once(container: Container) 
     more = Login("alice", "else")
     with container.pulling(more) as client_:
         assert not client_.ready()
-        container.write(_USERS, platform_chart.registry_users(container.credentials, [more]))
+        container.write(_USERS, platform_chart.list_registry_users(container.credentials, [more]))
         assert client_.ready()
 
 
-def test_what_is_pushed_under_a_served_name_is_found_by_it_and_apart_from_equal_paths(
+def test_an_image_pushed_under_a_served_name_is_found_by_it_and_apart_from_equal_paths(
     container: Container,
 ) -> None:
     small = ensure("base-installer", settings=Settings())

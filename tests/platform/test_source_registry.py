@@ -27,10 +27,10 @@ def source(tmp_path: Path) -> ExtensionSource:
 def test_a_registry_that_chart_and_operator_name_has_the_images_where_the_platform_knows_it(
     source: ExtensionSource,
 ) -> None:
-    assert source_registry.custom_of(source) == CUSTOM
+    assert source_registry.find_custom_registry(source) == CUSTOM
     for container in (source.dag_image, *source.processing_images):
-        assert source_registry.of(source, container, "platform", (CUSTOM,)) == CUSTOM
-        assert source_registry.of(source, container, "platform", ()) == "platform"
+        assert source_registry.find_registry(source, container, "platform", (CUSTOM,)) == CUSTOM
+        assert source_registry.find_registry(source, container, "platform", ()) == "platform"
 
 
 def test_an_operator_names_a_registry_also_without_a_tag(tmp_path: Path) -> None:
@@ -39,4 +39,4 @@ def test_an_operator_names_a_registry_also_without_a_tag(tmp_path: Path) -> None
     (image,) = source.contents.operator_images
     assert ":" not in image.reference
     (container,) = source.processing_images
-    assert source_registry.of(source, container, "platform", (CUSTOM,)) == CUSTOM
+    assert source_registry.find_registry(source, container, "platform", (CUSTOM,)) == CUSTOM

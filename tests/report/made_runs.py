@@ -96,7 +96,7 @@ def make_run(
                 len(content),
                 "application/octet-stream",
                 f"objects/{key}",
-                evidence.visible_in_results(key),
+                evidence.is_visible_in_results(key),
                 folder,
             )
             for key, content in (objects or {}).items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.run.advice import advice_for, advice_for_reason
+from harness.run.advice import advise, advise_on_reason
 from harness.wire import reasons
 
 
@@ -20,16 +20,16 @@ from harness.wire import reasons
     ],
 )
 def test_a_limit_that_a_container_meets_is_named(text: str, words: str) -> None:
-    assert words in advice_for(text, "MyOperator")
+    assert words in advise(text, "MyOperator")
 
 
 def test_a_missing_variable_may_have_a_misspelt_name() -> None:
-    advice = advice_for("KeyError: 'TRESHOLD'", "MyOperator")
+    advice = advise("KeyError: 'TRESHOLD'", "MyOperator")
     assert "no TRESHOLD: correct its name" in advice
     assert "env_vars" in advice
 
 
 def test_an_interactive_step_is_recognized_by_its_reason_and_not_by_its_message() -> None:
-    assert "leave dev_server" in advice_for_reason(reasons.INTERACTIVE_STEP)
-    assert advice_for_reason(reasons.ERROR) == ""
-    assert advice_for("train is an interactive step (dev_server='code-server')", "MyOperator") == ""
+    assert "leave dev_server" in advise_on_reason(reasons.INTERACTIVE_STEP)
+    assert advise_on_reason(reasons.ERROR) == ""
+    assert advise("train is an interactive step (dev_server='code-server')", "MyOperator") == ""

@@ -55,7 +55,7 @@ def explained(summary: str, tasks: list[TaskRecord] = TASKS, *, log: list[str] |
         "/data/report does not exist",
     ],
 )
-def test_what_is_missing_goes_back_to_the_task_that_lost_it(summary: str) -> None:
+def test_missing_input_goes_back_to_the_task_that_lost_it(summary: str) -> None:
     assert explained(summary) == (
         "task report: wrote /output/report.html (9 bytes): lost with the container; it succeeded, and then "
         f"task put: exit code 1: {summary}"
@@ -116,7 +116,7 @@ def test_on_another_platform_they_are_only_a_finding_about_other_releases(tmp_pa
     assert {finding.rule for finding in run.on_other_releases} == {"ignored-argument"}
 
 
-def test_what_a_service_refused_goes_back_to_no_earlier_task(tmp_path: Path) -> None:
+def test_a_services_refusal_goes_back_to_no_earlier_task(tmp_path: Path) -> None:
     line = "minio.error.S3Error: S3 operation failed; code: NoSuchBucket, message: The bucket does not exist"
     report = done("report", arguments=["cmds"])
     put = done("put", "report", state="failed", exit_code=1, log_tail=[line])

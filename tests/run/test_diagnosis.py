@@ -316,11 +316,11 @@ def test_a_dag_file_that_does_not_import_is_named_with_the_exception() -> None:
     trace = (
         "Traceback (most recent call last):\n  File \"dag_x.py\", line 3\nModuleNotFoundError: No module named 'torch'"
     )
-    cause = diagnosis.no_run_cause("x", import_errors={"dag_x.py": trace}, job_states=[])
+    cause = diagnosis.make_no_run_cause("x", import_errors={"dag_x.py": trace}, job_states=[])
     assert cause.summary == "DAG file dag_x.py does not import: ModuleNotFoundError: No module named 'torch'"
     assert "the harness's does not" in cause.fix
 
 
 def test_a_workflow_without_jobs_and_one_with_lost_jobs_are_distinguished() -> None:
-    assert "made no job" in diagnosis.no_run_cause("x", import_errors={}, job_states=[]).summary
-    assert "job of x is deleted" in diagnosis.no_run_cause("x", import_errors={}, job_states=["deleted"]).summary
+    assert "made no job" in diagnosis.make_no_run_cause("x", import_errors={}, job_states=[]).summary
+    assert "job of x is deleted" in diagnosis.make_no_run_cause("x", import_errors={}, job_states=["deleted"]).summary

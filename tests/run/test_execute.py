@@ -157,7 +157,7 @@ def test_a_written_run_reads_back_equal(tmp_path: Path) -> None:
     environment.object_store.later = {"staticwebsiteresults/r.html": (b"<p>x", "text/html")}
     result = run(environment, tmp_path)
     again = evidence.read(tmp_path / "run")
-    assert evidence.as_document(again) == evidence.as_document(result)
+    assert evidence.make_document(again) == evidence.make_document(result)
     assert again.reports["r.html"].text == "x"
     assert again.task("otsus-method").log == "log of otsus-method\n"
 
@@ -361,7 +361,7 @@ def test_images_that_the_registry_does_not_have_are_pointed_out_for_releases_tha
     assert others == [("always-pulled", IMAGE)]
 
 
-def test_what_a_site_replaced_in_a_dockerfile_is_in_the_evidence(tmp_path: Path) -> None:
+def test_replacements_of_a_site_in_a_dockerfile_are_in_the_evidence(tmp_path: Path) -> None:
     replaced = ("line 4: https://codes.example/c.txt -> site/c.txt",)
     images = [RunImage(IMAGE, "built", "sha256:1", ("sha256:2",), replaced=replaced)]
     run = execute(FakeEnvironment(), FakeProject(), run_request("otsus-method", tmp_path / "run", images=images))

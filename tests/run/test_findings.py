@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fake_platform import outcome, task
 
-from harness.run.findings import given_arguments, ignored_arguments, of_run, without_input
+from harness.run.findings import collect_findings, find_given_arguments, find_ignored_arguments, find_without_input
 from harness.run.stored_objects import StoredObject
 
 SOURCE = """
@@ -20,13 +20,13 @@ plain = KaapanaBaseOperator(dag=dag, name="plain", image_pull_policy="Always", c
 
 
 def test_arguments_that_a_release_ignores_are_found_with_task_and_line() -> None:
-    given = given_arguments(SOURCE, "ReportOperator.py")
+    given = find_given_arguments(SOURCE, "ReportOperator.py")
     tasks = [
         task("extract-report", operator="ReportOperator"),
         task("plain", operator="KaapanaBaseOperator"),
         task("other", operator="KaapanaBaseOperator"),
     ]
-    found = ignored_arguments(given, tasks)
+    found = find_ignored_arguments(given, tasks)
     assert [(item.where, item.message) for item in found] == [
         ("extract-report", "0.6.0, 0.6.1 ignore `cmds` of `extract-report` (ReportOperator.py:4)"),
         ("extract-report", "0.6.0, 0.6.1 ignore `arguments` of `extract-report` (ReportOperator.py:4)"),
@@ -36,11 +36,11 @@ def test_arguments_that_a_release_ignores_are_found_with_task_and_line() -> None
 
 
 def test_a_file_that_does_not_parse_gives_no_finding() -> None:
-    assert given_arguments("def (", "x.py") == []
+    assert find_given_arguments("def (", "x.py") == []
 
 
 def test_a_failed_task_of_a_successful_run_is_pointed_out() -> None:
-    found = of_run([task("otsus-method", "failed"), task("clean")], "success", [], 0)
+    found = collect_findings([task("otsus-method", "failed"), task("clean")], "success", [], 0)
     assert [(item.rule, item.where) for item in found] == [("hidden-failure", "otsus-method")]
 
 
@@ -50,9 +50,9 @@ def test_a_skip_by_exit_code_a_retry_and_a_send_into_the_void_are_pointed_out() 
         task("flaky", try_number=2),
         task("dcmsend", operator="DcmSendOperator"),
     ]
-    rules = [item.rule for item in of_run(tasks, "success", [], 0)]
+    rules = [item.rule for item in collect_findings(tasks, "success", [], 0)]
     assert rules == ["skipped-by-exit-code", "needed-retries", "nothing-received"]
-    assert "nothing-received" not in [item.rule for item in of_run(tasks, "success", [], 1)]
+    assert "nothing-received" not in [item.rule for item in collect_findings(tasks, "success", [], 1)]
 
 
 def test_a_report_that_the_results_page_does_not_show_is_a_finding() -> None:
@@ -60,7 +60,7 @@ def test_a_report_that_the_results_page_does_not_show_is_a_finding() -> None:
         StoredObject("b", "staticwebsiteresults/ok.html", 1, "text/html", "x", True, Path()),
         StoredObject("b", "results/lost.html", 1, "text/html", "y", False, Path()),
     ]
-    assert [item.where for item in of_run([], "success", objects, 0)] == ["results/lost.html"]
+    assert [item.where for item in collect_findings([], "success", objects, 0)] == ["results/lost.html"]
 
 
 def test_a_missing_gpu_and_a_request_for_much_memory_are_findings() -> None:
@@ -69,7 +69,7 @@ def test_a_missing_gpu_and_a_request_for_much_memory_are_findings() -> None:
         task("huge", outcome=outcome("Completed", memory_request_bytes=100 * 2**30)),
         task("modest", outcome=outcome("Completed", memory_request_bytes=2**30, gpu_forgotten=False)),
     ]
-    found = of_run(tasks, "success", [], 0)
+    found = collect_findings(tasks, "success", [], 0)
     assert [(item.rule, item.where) for item in found] == [("gpu-not-there", "net"), ("memory-request", "huge")]
     assert "100 GiB" in found[1].message
 
@@ -81,4 +81,4 @@ def test_a_container_that_reads_the_input_of_an_operator_without_one_is_pointed_
         task("other", outcome=outcome("Completed", has_input=False, image="localhost:5000/other:0.6.0")),
         task("never-ran", "upstream_failed"),
     ]
-    assert [item.where for item in without_input(tasks, ["otsus-method"])] == ["without"]
+    assert [item.where for item in find_without_input(tasks, ["otsus-method"])] == ["without"]

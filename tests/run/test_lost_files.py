@@ -30,10 +30,10 @@ class FakeApi:
 def found(files: list[str], image: str) -> list[str]:
     outcome = Outcome(image=image, pod="p", namespace="n", written_bytes=9000)
     task = TaskRecord(task_id="t", state="success", outcome=outcome)
-    return [finding.message for finding in lost_files.findings(cast(KubeApi, FakeApi(files)), [task])]
+    return [finding.message for finding in lost_files.collect_findings(cast(KubeApi, FakeApi(files)), [task])]
 
 
-def test_what_a_container_wrote_outside_of_its_volumes_is_named_with_its_size() -> None:
+def test_files_that_a_container_wrote_outside_of_its_volumes_are_named_with_their_size() -> None:
     (message,) = found(["/output/mask.nrrd"], "r/a:1")
     assert message == "wrote /output/mask.nrrd (9000 bytes): lost with the container"
 

@@ -35,7 +35,7 @@ def run_with(folder: Path, *targets: ScrapedTarget) -> Run:
     return execute(environment, FakeProject(), run_request("otsus-method", folder))
 
 
-def test_what_the_pods_of_a_run_said_is_evidence_that_a_test_can_ask(tmp_path: Path) -> None:
+def test_metrics_of_the_pods_of_a_run_are_evidence_that_a_test_can_ask(tmp_path: Path) -> None:
     run = run_with(tmp_path, target(), target("another-run/otsus-method"), target(""))
     assert [path.name for path in (tmp_path / "metrics").iterdir()] == ["otsus-method.json"]
     assert list(run.metrics) == ["otsus-method"]

@@ -39,7 +39,7 @@ def stored(folder: Path, *keys: str) -> StoredObjects:
     return StoredObjects(items, folder)
 
 
-def test_what_was_not_sent_is_asked_by_modality_or_class(tmp_path: Path) -> None:
+def test_absence_of_sent_objects_is_asked_by_modality_or_class(tmp_path: Path) -> None:
     found = sent(tmp_path, (SEG, "SEG"), (CAPTURE, "OT"))
     assert found.none_of("SR", "RTSTRUCT")
     assert found.none_of("ComprehensiveSRStorage", "1.2.840.10008.5.1.4.1.1.88.11")
@@ -116,7 +116,7 @@ def test_stored_objects_are_found_by_the_end_of_their_key(tmp_path: Path) -> Non
     assert "b/y.csv (10 bytes)" in caught.value.last_seen
 
 
-def test_what_was_not_stored_is_asked_by_pattern(tmp_path: Path) -> None:
+def test_absence_of_stored_objects_is_asked_by_pattern(tmp_path: Path) -> None:
     found = stored(tmp_path, "a/x.json", "b/y.csv")
     assert found.none_of("*.nii.gz")
     assert found.nothing_but("a/*", "*.csv")

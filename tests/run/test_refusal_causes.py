@@ -10,7 +10,7 @@ import pytest
 from fake_platform import FakeEnvironment, FakeProject, outcome, run_request, task
 
 from harness.run import refusal_causes
-from harness.run.diagnosis import seconds_since_epoch, task_cause
+from harness.run.diagnosis import find_task_cause, seconds_since_epoch
 from harness.run.execute import execute
 from harness.run.results import Cause
 from harness.wire.name_lookups import UnresolvedName
@@ -26,7 +26,7 @@ WRAPPED = ["notify failed", "RuntimeError: 1 of 1 elements failed: 1.2.826"]
 def explained(lines: list[str], *requests: RefusedRequest, **fields: Any) -> Cause:
     ended = outcome(**{"reason": "Error", "exit_code": 1, "log_tail": lines, **fields})
     record = task("notify", "failed", outcome=ended)
-    cause = task_cause(record, log="", held={})
+    cause = find_task_cause(record, log="", held={})
     found = refusal_causes.explain(cause, [record], {}, lambda peers: [item for item in requests if item.peer in peers])
     assert found is not None
     return found
@@ -93,7 +93,7 @@ def test_an_existence_probe_does_not_hide_an_earlier_refusal() -> None:
     assert explained(WRAPPED, NOTIFICATION, probe).summary.startswith("the notification service answered 502")
 
 
-def test_what_another_pod_was_refused_at_the_same_address_does_not_count() -> None:
+def test_another_pods_refusal_at_the_same_address_does_not_count() -> None:
     for at in (END - 60, END + 60):
         assert "answered" not in str(explained(WRAPPED, dataclasses.replace(NOTIFICATION, at=at)))
     assert "answered" not in str(explained(WRAPPED, dataclasses.replace(NOTIFICATION, peer="10.1.0.8")))

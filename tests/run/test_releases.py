@@ -8,7 +8,7 @@ import pytest
 from fake_platform import outcome, task
 
 from harness.run import releases
-from harness.run.findings import ignored_arguments, of_run
+from harness.run.findings import collect_findings, find_ignored_arguments
 from harness.wire.records import TaskRecord
 
 MIB = 2**20
@@ -20,7 +20,7 @@ def found(
     tasks: list[TaskRecord], platform: str, run_id: str = "my-dag-260101000000000000"
 ) -> list[tuple[str, str, Any]]:
     pods = [record.task_id for record in tasks if record.result.image]
-    findings = releases.findings(tasks, platform=platform, run_ids=[run_id], pod_tasks=pods)
+    findings = releases.collect_findings(tasks, platform=platform, run_ids=[run_id], pod_tasks=pods)
     return [(finding.rule, finding.where, finding.platforms) for finding in findings]
 
 
@@ -49,7 +49,7 @@ def with_arguments(*arguments: str) -> TaskRecord:
 def test_an_argument_that_releases_pass_over_is_found_by_what_the_task_was_given(
     argument: str, ignoring: tuple[str, ...]
 ) -> None:
-    (finding,) = ignored_arguments([], [with_arguments(argument)])
+    (finding,) = find_ignored_arguments([], [with_arguments(argument)])
     assert (finding.rule, finding.platforms) == ("ignored-argument", ignoring)
     assert f"`{argument}` of `my-task`" in finding.message
     assert finding.fix
@@ -95,7 +95,9 @@ def test_pods_that_would_share_a_name_are_pointed_out_where_names_were_not_cut()
 
 
 def test_a_dag_id_that_only_older_releases_take_is_pointed_out() -> None:
-    refused, without_conf = releases.findings([], platform="0.5.3", run_ids=["My_Dag-260101000000000000"], pod_tasks=[])
+    refused, without_conf = releases.collect_findings(
+        [], platform="0.5.3", run_ids=["My_Dag-260101000000000000"], pod_tasks=[]
+    )
     assert (refused.rule, refused.severity, refused.platforms) == ("run-id", "error", ("0.6.0",))
     assert "lower-case letters" in refused.message
     assert (without_conf.rule, without_conf.platforms) == ("run-without-conf", ("0.6.1",))
@@ -107,7 +109,7 @@ def test_a_dag_id_that_only_older_releases_take_is_pointed_out() -> None:
 def test_a_run_id_with_a_dot_has_no_conf_on_0_6_1() -> None:
     dotted = "a.b-260115100000123456"
     assert found([], "0.6.0", dotted) == [("run-without-conf", dotted, ("0.6.1",))]
-    (finding,) = releases.findings([], platform="0.6.1", run_ids=[dotted], pod_tasks=[])
+    (finding,) = releases.collect_findings([], platform="0.6.1", run_ids=[dotted], pod_tasks=[])
     assert finding.message.startswith("there is no conf.json in its folder: it is mounted at the folder ab-2601")
 
 
@@ -123,15 +125,15 @@ def test_an_image_that_only_an_archive_brought_is_not_found_where_every_pull_ask
         releases.Pullable("localhost:32000/a:1", "sha256:1", frozenset({"sha256:1", "sha256:3"})),
         releases.Pullable("localhost:32000/b:1", "sha256:2", frozenset()),
     ]
-    (finding,) = releases.archive_only(images, platform="0.6.0")
+    (finding,) = releases.find_archive_only(images, platform="0.6.0")
     assert (finding.rule, finding.where, finding.platforms) == ("always-pulled", "localhost:32000/b:1", ("0.6.1",))
     assert finding.message.endswith("its task ends there in ErrImagePull")
-    assert releases.archive_only(images, platform="0.6.1") == []
+    assert releases.find_archive_only(images, platform="0.6.1") == []
 
 
 def test_an_older_image_in_the_registry_runs_where_every_pull_asks_it_in_place_of_the_one_from_the_archive() -> None:
     images = [releases.Pullable("localhost:32000/a:1", "sha256:1", frozenset({"sha256:2"}))]
-    (finding,) = releases.archive_only(images, platform="0.6.0")
+    (finding,) = releases.find_archive_only(images, platform="0.6.0")
     assert finding.rule == "always-pulled"
     assert "another image of this name, which runs there" in finding.message
 
@@ -158,5 +160,7 @@ def test_a_form_value_that_takes_over_a_variable_by_accident_is_pointed_out(
     operator: str, variables: list[str], words: str | None
 ) -> None:
     record = task("my-task", operator=operator, outcome=outcome("Completed", overridden_env=variables))
-    clashes = [finding for finding in of_run([record], "success", [], 0) if finding.rule == "form-overrides-env"]
+    clashes = [
+        finding for finding in collect_findings([record], "success", [], 0) if finding.rule == "form-overrides-env"
+    ]
     assert [words in finding.message for finding in clashes] == ([] if words is None else [True])

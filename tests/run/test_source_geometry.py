@@ -12,7 +12,7 @@ from harness.findings import collect_rules, input_series
 from harness.geometry import Problem, ProblemKind
 from harness.run.notices import Noticed
 from harness.run.results import Cause
-from harness.run.source_geometry import findings, with_given_names
+from harness.run.source_geometry import add_given_names, collect_findings
 
 GAP = Problem(ProblemKind.MISSING, "a slice is missing between im03.dcm and im04.dcm", ("im03.dcm", "im04.dcm"))
 
@@ -29,7 +29,7 @@ def noticed(rule: str, series: str, text: str) -> Noticed:
 
 
 def test_a_problem_of_the_input_is_a_finding_with_the_next_step(series: Series) -> None:
-    (found,) = findings([series], [])
+    (found,) = collect_findings([series], [])
     assert (found.rule, found.severity, found.where) == ("slice-missing", "warning", series.name)
     assert found.message == GAP.text
     assert found.fix == "export the series again with all of its slices"
@@ -38,30 +38,30 @@ def test_a_problem_of_the_input_is_a_finding_with_the_next_step(series: Series) 
 @pytest.mark.parametrize("kind", ProblemKind)
 def test_everything_that_can_be_wrong_with_a_series_has_a_next_step(series: Series, kind: ProblemKind) -> None:
     odd = dataclasses.replace(series, problems=(Problem(kind, "it is odd", ()),))
-    (found,) = findings([odd], [])
+    (found,) = collect_findings([odd], [])
     assert found.rule == kind.value
     assert found.fix
 
 
-def test_what_a_program_noticed_of_the_same_series_is_not_repeated(series: Series) -> None:
+def test_a_programs_notice_of_the_same_series_is_not_repeated(series: Series) -> None:
     same = noticed("slice-missing", "1.2.840", "a slice is missing between 1.2.840.3.dcm and 1.2.840.4.dcm")
-    assert [item.where for item in findings([series], [same])] == [series.name]
+    assert [item.where for item in collect_findings([series], [same])] == [series.name]
 
 
-def test_what_a_program_noticed_of_another_series_or_beyond_that_stays(series: Series) -> None:
+def test_a_programs_notice_of_another_series_or_beyond_that_stays(series: Series) -> None:
     other = noticed("slice-missing", "1.2.999", "a slice is missing")
     beyond = noticed("gantry-tilt", "1.2.840", "its slices are shifted against each other")
-    assert findings([series], [other, beyond])[1:] == [other.finding, beyond.finding]
+    assert collect_findings([series], [other, beyond])[1:] == [other.finding, beyond.finding]
 
 
 def test_a_series_without_problems_leaves_what_the_programs_noticed(small_series: Series) -> None:
     said = noticed("colour-images", "1.2.3", "1.2.3.1.dcm is in colour")
-    assert findings([small_series], [said]) == [said.finding]
+    assert collect_findings([small_series], [said]) == [said.finding]
 
 
 def test_the_cause_names_the_files_as_the_author_does(series: Series) -> None:
     cause = Cause("convert", "1.2.840.4.dcm has 5 rows, 1.2.840.3.dcm has 9, 1.2.999.7.dcm is elsewhere", "log", "fix")
-    renamed = with_given_names(cause, [series])
+    renamed = add_given_names(cause, [series])
     assert renamed is not None
     assert renamed.summary == "im04.dcm has 5 rows, im03.dcm has 9, 1.2.999.7.dcm is elsewhere"
     assert (renamed.task_id, renamed.detail, renamed.fix) == ("convert", "log", "fix")
@@ -78,10 +78,10 @@ def test_the_cause_names_the_files_as_the_author_does(series: Series) -> None:
     ],
 )
 def test_only_whole_names_of_the_inputs_files_are_replaced(series: Series, said: str, shown: str) -> None:
-    renamed = with_given_names(Cause("convert", said), [series])
+    renamed = add_given_names(Cause("convert", said), [series])
     assert renamed is not None
     assert renamed.summary == shown
 
 
 def test_a_run_without_a_cause_gets_none(series: Series) -> None:
-    assert with_given_names(None, [series]) is None
+    assert add_given_names(None, [series]) is None

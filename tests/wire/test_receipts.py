@@ -22,7 +22,7 @@ def test_the_address_of_the_sender_is_known_without_its_port(peer: str, address:
     assert ReceivedObject("a1", peer=peer).address == address
 
 
-def test_what_a_pod_offered_arrives_as_it_was_noted() -> None:
+def test_the_offer_of_a_pod_arrives_as_it_was_noted() -> None:
     series = [{"metric": {"__name__": "loss"}, "values": [[1.0, "4"]]}]
     target = ScrapedTarget("http://10.1.0.7:9000", task_mark("run-1", "a/b"), {POD_LABEL: "u1"}, 2, 1, series=series)
     assert ScrapedTarget.from_json(json.loads(json.dumps(target.as_json()))) == target

@@ -57,7 +57,7 @@ def test_an_answer_that_comes_in_pieces_without_a_length_is_followed_to_its_end(
         ),
     ],
 )
-def test_what_is_no_sequence_of_requests_is_left_alone(sent: bytes, received: bytes) -> None:
+def test_bytes_that_are_no_sequence_of_requests_are_left_alone(sent: bytes, received: bytes) -> None:
     exchanges = HttpExchanges()
     exchanges.note_request(sent)
     exchanges.note_response(received)

@@ -165,7 +165,7 @@ def test_nothing_is_left_of_an_owner_that_is_killed(
     wait_until_nothing_is_left(settings, environment_id)
 
 
-def test_what_kind_had_asked_of_the_engine_when_the_owner_disconnected_is_removed_too(
+def test_requests_of_kind_still_open_when_the_owner_disconnected_are_removed_too(
     settings: Settings, environment_id: str, services_image: str, tmp_path: Path
 ) -> None:
     # a command that outlives kind, and has a node made after the first removal

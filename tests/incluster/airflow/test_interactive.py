@@ -287,7 +287,9 @@ def test_the_dev_server_takes_text_only() -> None:
         ({"launch_application_chart": "mitk", "dev_server": None}, "launch_application_chart='mitk'"),
     ],
 )
-def test_what_makes_a_task_interactive_is_named_as_the_author_wrote_it(operator: Any, expected: str) -> None:
+def test_the_argument_that_makes_a_task_interactive_is_named_as_the_author_wrote_it(
+    operator: Any, expected: str
+) -> None:
     assert interactive.interactive_parameter(SimpleNamespace(**operator)) == expected
 
 

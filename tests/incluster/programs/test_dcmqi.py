@@ -257,7 +257,7 @@ STRIPES = BLOCK * (2 + 3 * (np.arange(BLOCK.shape[2]) % 2))
     ids=["fractional", "axes", "spacing", "elsewhere"],
 )
 @pytest.mark.usefixtures("source")
-def test_what_dcmqi_makes_of_a_mask_without_a_word_is_pointed_out(execute_tool, run_folder, values, grid, said):
+def test_changes_that_dcmqi_makes_silently_are_pointed_out(execute_tool, run_folder, values, grid, said):
     write_mask(run_folder.element("algo") / "otsu.nrrd", values, **grid)
     ended = execute_tool("dcmqi", **SINGLE)
     assert ended.status == 0, ended.errors

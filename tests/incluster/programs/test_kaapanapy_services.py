@@ -126,7 +126,7 @@ def test_a_study_is_deleted_from_the_project(stored, project):
     assert not web.check_if_study_in_archive(STUDY)
 
 
-def test_what_is_uploaded_by_stow_belongs_to_the_admin_project_only(services, project, tmp_path):
+def test_an_upload_by_stow_belongs_to_the_admin_project_only(services, project, tmp_path):
     series(tmp_path / "made", slices=2, uid="1.2.99")
     web = load("helper.HelperDcmWeb").HelperDcmWeb()
     web.upload_dcm_files(tmp_path / "made")

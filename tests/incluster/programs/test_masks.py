@@ -117,7 +117,7 @@ def test_an_overlapping_label_is_dropped_and_an_empty_one_too(execute, run_folde
         ("mode", "MODE is 'add'"),
     ],
 )
-def test_what_cannot_be_merged_fails_with_its_cause(execute, run_folder, problem, cause):
+def test_masks_that_cannot_be_merged_fail_with_their_cause(execute, run_folder, problem, cause):
     folder = run_folder.element("algo")
     if problem != "no mask":
         mask(folder / "a.nii.gz", (0, 0, 0), value=2 if problem == "a value twice" else 1)

@@ -206,7 +206,7 @@ def positions(run_folder, places, **tags):
         ([0, 3, 6, 0, 3, 6], "2 images lie at each of its 3 positions"),
     ],
 )
-def test_what_is_not_one_volume_is_not_made_one_and_the_cause_names_the_files(
+def test_slices_that_are_not_one_volume_are_not_made_one_and_the_cause_names_the_files(
     execute, run_folder, extension, places, text
 ):
     positions(run_folder, places)

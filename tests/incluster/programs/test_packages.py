@@ -106,7 +106,7 @@ def test_nothing_to_do_fails_the_task_and_leaves_the_folders(execute, run_folder
     ],
 )
 @pytest.mark.usefixtures("files")
-def test_what_cannot_be_packed_fails_with_its_cause(execute, change, cause):
+def test_input_that_cannot_be_packed_fails_with_its_cause(execute, change, cause):
     ended = execute("zip-unzip", **{**ZIP, **change})
     assert ended.status == 1
     assert cause in ended.cause

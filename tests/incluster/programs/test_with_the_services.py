@@ -117,7 +117,7 @@ def test_a_notification_reaches_the_user_who_started_the_workflow(execute, run_f
     assert (sent["title"], sent["topic"], sent["receivers"]) == ("Done", "my-dag", [user["id"]])
 
 
-def test_what_dcmsend_sends_arrives_under_the_project_and_the_dataset_of_its_titles(
+def test_objects_of_dcmsend_arrive_under_the_project_and_the_dataset_of_its_titles(
     execute_tool, run_folder, services, project
 ):
     series(run_folder.element("nrrd2dcmseg"), slices=2)

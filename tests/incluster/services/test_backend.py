@@ -265,7 +265,7 @@ def test_reports_are_what_lies_as_html_below_the_prefix(starter: Starter) -> Non
         assert get(path, headers=starter.headers, params={"object_name": key}).status_code == 404, key
 
 
-def test_what_dag_files_ask_while_they_are_parsed_is_answered(platform: RunningServices) -> None:
+def test_requests_of_dag_files_during_parsing_are_answered(platform: RunningServices) -> None:
     (platform.services.config.data_dir / "uploads" / "itk").mkdir()
     (platform.services.config.data_dir / "uploads" / "itk" / "a.zip").write_bytes(b"")
     assert platform.backend.get("/client/files").json() == ["itk/a.zip"]

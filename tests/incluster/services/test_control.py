@@ -114,7 +114,7 @@ def documents(platform: RunningServices, project: dict[str, Any], **query: Any) 
     return IndexedDocuments.from_json(answer.json())
 
 
-def test_what_was_written_to_an_index_after_a_change_is_handed_out(
+def test_documents_written_to_an_index_after_a_change_are_handed_out(
     platform: RunningServices, project: dict[str, Any]
 ) -> None:
     first, second = dicom_samples.series(1), dicom_samples.series(1)

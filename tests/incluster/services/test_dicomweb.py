@@ -177,7 +177,7 @@ def test_limit_offset_and_includefield_shape_the_answer(seeded: Seeded) -> None:
     assert seeded.get(path, NoSuchAttribute="1").status_code == 500
 
 
-def test_what_is_not_emulated_says_so(seeded: Seeded) -> None:
+def test_a_request_that_is_not_emulated_is_refused_as_such(seeded: Seeded) -> None:
     answer = seeded.get(f"{seeded.path}/rendered")
     assert answer.status_code == 501
     assert "rendered" in answer.json()["detail"]

@@ -73,7 +73,7 @@ def test_an_object_that_the_receiver_refuses_is_remembered(platform: RunningServ
     assert "does not match" in found.reason
 
 
-def test_what_minio_refused_is_remembered_when_it_is_asked_for(platform: RunningServices) -> None:
+def test_refusals_of_minio_are_remembered_when_they_are_asked_for(platform: RunningServices) -> None:
     since = time.time()
     platform.store.ask(HERE, "/other/x", 403)
     (found,) = refused(platform, since)
@@ -99,7 +99,7 @@ def test_the_reason_is_read_in_every_form_in_which_services_answer(body: bytes, 
     assert read_reason(body) == expected
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_the_number_of_remembered_refusals_is_bounded() -> None:
     refusals = RefusalLog()
     for peer in range(600):
         for number in range(60 if peer == 599 else 1):

@@ -120,7 +120,7 @@ def test_unknown_arguments_are_refused_by_airflow(dag: DAG, operator: str) -> No
         ("Json2MetaOperator", {"execution_timeout": timedelta(1)}),
     ],
 )
-def test_what_a_class_fixes_cannot_be_given(dag: DAG, operator: str, argument: dict[str, Any]) -> None:
+def test_an_argument_that_a_class_fixes_cannot_be_given(dag: DAG, operator: str, argument: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="multiple values"):
         make(operator, dag=dag, **argument)
 

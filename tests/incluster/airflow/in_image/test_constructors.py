@@ -218,7 +218,7 @@ def test_an_operator_holds_what_subclasses_read(dag: DAG, monkeypatch: pytest.Mo
     }  # fmt: skip
 
 
-def test_what_is_changed_after_construction_reaches_the_pod(dag: DAG, kube: FakeKube) -> None:
+def test_a_change_after_construction_reaches_the_pod(dag: DAG, kube: FakeKube) -> None:
     operator = KaapanaBaseOperator(dag=dag, name="a", image="lines/exit-0")
     operator.env_vars["LATE"] = "1"
     del operator.env_vars["MINIO_URL"]

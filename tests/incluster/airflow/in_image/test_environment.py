@@ -44,7 +44,7 @@ def of_operator(given: dict[str, Any] | None = None, **changes: Any) -> dict[str
         ("ADMIN_NAMESPACE", {}, {}, "None"),
     ],
 )
-def test_what_the_author_gives_wins_over_the_platforms_variables(
+def test_the_authors_values_win_over_the_platforms_variables(
     variable: str, given: dict[str, Any], place: dict[str, Any], winner: str
 ) -> None:
     assert of_operator(given, **place)[variable] == winner

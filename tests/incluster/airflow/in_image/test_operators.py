@@ -76,7 +76,7 @@ def test_a_gpu_is_forgotten_where_the_platform_has_none(dag: DAG) -> None:
 @pytest.mark.parametrize(
     "name", ["depends_on_past", "email_on_failure", "on_failure_callback", "executor_config", "start_date"]
 )
-def test_what_the_platform_sets_itself_cannot_be_given_too(dag: DAG, name: str) -> None:
+def test_arguments_that_the_platform_sets_cannot_be_given_too(dag: DAG, name: str) -> None:
     with pytest.raises(TypeError, match=f"multiple values for keyword argument '{name}'"):
         MyOperator(dag=dag, **{name: None})
 
@@ -176,7 +176,7 @@ def test_a_pool_that_is_given_keeps_its_slots(dag: DAG) -> None:
     assert (operator.pool, operator.pool_slots, plain.pool_slots) == ("default_pool", 3, 1)
 
 
-def test_what_the_scheduler_gets_and_what_the_platform_fills_in_later(dag: DAG) -> None:
+def test_the_scheduler_gets_the_arguments_and_the_platform_fills_in_the_rest_later(dag: DAG) -> None:
     operator = KaapanaBaseOperator(dag=dag, name="a", image="x", cpu_millicores=250)
     assert operator.executor_config == {
         "cpu_millicores": 250, "ram_mem_mb": 500, "gpu_mem_mb": None, "enable_job_scheduler": True

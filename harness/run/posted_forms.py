@@ -136,7 +136,7 @@ def _conf_data(conf: Any, name: str) -> Mapping[str, Any]:
     return conf
 
 
-def jobs_of(conf: Mapping[str, Any], identifiers: Sequence[str]) -> int:
+def count_jobs(conf: Mapping[str, Any], identifiers: Sequence[str]) -> int:
     """Return the number of jobs that the backend makes of a conf (runtime 10.2, step 7).
 
     Args:
@@ -152,7 +152,7 @@ def jobs_of(conf: Mapping[str, Any], identifiers: Sequence[str]) -> int:
         return 0
 
 
-def page_finding(
+def report_page_difference(
     dag_id: str, conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules
 ) -> Finding | None:
     """Return the difference to a start from the page; ``None`` if the page can submit the same.
@@ -168,7 +168,9 @@ def page_finding(
     )
 
 
-def page_refusal(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules) -> FormError | None:
+def find_page_refusal(
+    conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, rules: PageRules
+) -> FormError | None:
     """Return why the page would not submit the values of a conf; ``None`` where it would.
 
     Args:
@@ -181,7 +183,7 @@ def page_refusal(conf: Mapping[str, Any], ui_forms: Mapping[str, Any] | None, ru
     return None
 
 
-def dataset_choice(ui_forms: Mapping[str, Any]) -> tuple[bool, bool]:
+def read_dataset_choice(ui_forms: Mapping[str, Any]) -> tuple[bool, bool]:
     """Return whether the page offers the choice of a dataset, and whether it demands one (runtime 11.1, 11.3)."""
     form, files = ui_forms.get("data_form"), ui_forms.get(_FILES)
     replaced = isinstance(files, Mapping) and not files.get("include-dataset")
@@ -205,7 +207,7 @@ def _check_input(conf: Mapping[str, Any], ui_forms: Mapping[str, Any]) -> None:
     found = conf.get("data_form")
     data = found if isinstance(found, Mapping) else {}
     given = {key for key in _INPUT if data.get(key) is not None}
-    offered, demanded = dataset_choice(ui_forms)
+    offered, demanded = read_dataset_choice(ui_forms)
     if given and not offered:
         raise FormError(
             "the page offers no choice of a dataset for this DAG",

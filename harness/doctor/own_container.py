@@ -40,14 +40,14 @@ def find_enclosing(container: str, inspect: Inspect) -> str:
         '' where the network is that of the engine's machine, or the engine does not have the container.
     """
     joined, seen = container, set()
-    said = inspect(container)
-    name = str(said["Name"]).lstrip("/") if said else ""
-    while said is not None and joined not in seen:
+    record = inspect(container)
+    name = str(record["Name"]).lstrip("/") if record else ""
+    while record is not None and joined not in seen:
         seen.add(joined)
-        kind, _, joined = str(said["HostConfig"]["NetworkMode"]).partition(":")
+        kind, _, joined = str(record["HostConfig"]["NetworkMode"]).partition(":")
         if kind == "host":
             return ""
         if kind != "container":
             return name
-        said = inspect(joined)
+        record = inspect(joined)
     return name

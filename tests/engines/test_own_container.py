@@ -14,7 +14,7 @@ import pytest
 
 import harness
 from harness import doctor
-from harness.doctor.enclosure import find_enclosing, find_own_container
+from harness.doctor.own_container import find_enclosing, find_own_container
 from harness.engine import connect
 
 _ID = "4f" * 32

@@ -13,7 +13,7 @@ from harness.errors import RunError, UsageError
 from harness.extension.form_rules import AS_BUILT
 from harness.run import evidence
 from harness.run.execute import execute
-from harness.run.posting import jobs_of, page_finding, read_posted
+from harness.run.posted_forms import count_jobs, read_posted, report_page_difference
 from harness.run.results import Run
 
 
@@ -157,8 +157,8 @@ UI = {"workflow_form": {"type": "object", "properties": {"bins": {"type": "integ
         ({}, None, "the DAG is not on offer"),
     ],
 )
-def test_what_a_user_of_the_page_could_not_have_done_is_a_finding(conf: Any, ui_forms: Any, text: str | None) -> None:
-    finding = page_finding("d", conf, ui_forms, AS_BUILT)
+def test_a_form_that_the_page_cannot_post_is_a_finding(conf: Any, ui_forms: Any, text: str | None) -> None:
+    finding = report_page_difference("d", conf, ui_forms, AS_BUILT)
     if text is None:
         assert finding is None
     else:
@@ -187,7 +187,7 @@ def test_the_finding_is_part_of_the_run(tmp_path: Path) -> None:
     ],
 )
 def test_jobs_are_counted_as_the_backend_makes_them(form: Any, data: Any, jobs: int) -> None:
-    assert jobs_of({"workflow_form": form, "data_form": data}, ["1", "2", "3"]) == jobs
+    assert count_jobs({"workflow_form": form, "data_form": data}, ["1", "2", "3"]) == jobs
 
 
 def test_a_limit_that_takes_no_series_ends_with_the_cause_at_once(tmp_path: Path) -> None:
