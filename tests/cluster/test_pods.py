@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness.cluster import Cluster
-from harness.kube import ApiError
+from harness.kube import ApiError, Manifest
 from tests.cluster.objects import IMAGE, Objects, only_on_docker, python, shell, terminated
 
 
@@ -29,17 +29,26 @@ def test_the_exit_code_of_a_container_is_kept(project: Objects, code: int) -> No
     assert (terminated(ended)["exitCode"], terminated(ended)["reason"]) == (code, "Error")
 
 
-def test_a_container_over_its_memory_limit_is_killed_as_on_kubernetes(project: Objects) -> None:
+def assert_out_of_memory(cluster: Cluster, pod: Manifest) -> None:
+    # on a busy node containerd itself loses the reason; the exit code stays
+    reasons = {"OOMKilled"} if cluster.name == "docker" else {"OOMKilled", "Error"}
+    state = terminated(pod)
+    assert state["exitCode"] == 137
+    assert state["reason"] in reasons
+
+
+def test_a_container_over_its_memory_limit_is_killed_as_on_kubernetes(cluster: Cluster, project: Objects) -> None:
     ended = project.end(project.pod(python("x = bytearray(300 << 20)", resources={"limits": {"memory": "60.5Mi"}})))
-    assert (terminated(ended)["exitCode"], terminated(ended)["reason"]) == (137, "OOMKilled")
+    assert_out_of_memory(cluster, ended)
 
 
-def test_the_default_limit_of_the_namespace_holds_for_a_container_without_one(project: Objects) -> None:
+def test_the_default_limit_of_the_namespace_holds_for_a_container_without_one(
+    cluster: Cluster, project: Objects
+) -> None:
     limit = {"type": "Container", "default": {"memory": "50Mi"}, "defaultRequest": {"memory": "50Mi"}}
     project.create("LimitRange", "default-resource-limits", spec={"limits": [limit]})
     ended = project.end(project.pod(python("x = bytearray(300 << 20)")))
-    state = terminated(ended)
-    assert (state["reason"], state["exitCode"]) == ("OOMKilled", 137)
+    assert_out_of_memory(cluster, ended)
     assert ended["spec"]["containers"][0]["resources"]["limits"] == {"memory": "50Mi"}
 
 

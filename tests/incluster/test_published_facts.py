@@ -157,7 +157,7 @@ def test_a_pod_that_is_evicted_says_of_what_its_node_was_short_and_its_task_that
         worker.containers[0].id = "c1"
         worker.containers[0].mark_running()
         await worker.evict("ephemeral-storage", "Threshold quantity: 5, available: 1.")
-        worker.containers[0].mark_terminated({"State": {"OOMKilled": False}}, 137)
+        worker.containers[0].mark_terminated({"State": {"OOMKilled": False}}, 137, out_of_memory=False)
         worker._finish("Failed")
         await worker.halt()
         return dict(machine.store.find("Pod", "project-a", "p"))

@@ -18,6 +18,7 @@ from harness.incluster.controlplane.helper_containers import check_mounts, list_
 from harness.incluster.controlplane.mounts import Mount
 from harness.incluster.controlplane.networks import PLATFORM_NAMESPACES, NetworkPlan
 from harness.incluster.controlplane.node import LOG, Node
+from harness.incluster.controlplane.out_of_memory import count_kills, ran_out_of_memory
 from harness.incluster.controlplane.pod_container import PodContainer, pod_annotations, pod_status
 from harness.incluster.controlplane.podnetwork import PodNetwork
 from harness.incluster.controlplane.preparation import BACK_OFF_MOST_S, BACK_OFF_S, Preparation
@@ -204,6 +205,7 @@ class PodWorker:
                 networks=node.networks,
                 raw_sockets=not self._network.guarded,
             )
+            container.kills_before = count_kills()
             container.id = await node.engine.create(self._name(container.name, container.restarts), body)
             if isinstance(network, NetworkPlan):
                 await node.networks.attach(container.id, network)
@@ -245,7 +247,8 @@ class PodWorker:
             if not record["State"]["Running"]:
                 code = int(record["State"]["ExitCode"])
                 break
-        container.mark_terminated(record, code)
+        kills = 0 if self._deletion or self._evicted else count_kills() - container.kills_before
+        container.mark_terminated(record, code, out_of_memory=ran_out_of_memory(record, kills))
         written = int((record or {}).get("SizeRw") or 0)
         if record and written >= lost_files.LEAST_BYTES and self._pod["spec"]["restartPolicy"] == "Never":
             self._written += written

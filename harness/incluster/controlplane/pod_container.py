@@ -23,6 +23,7 @@ class PodContainer:
         spec: its part of the pod's ``spec``.
         id: the engine's id of the present container, empty before the first.
         state: ``waiting``, ``running`` or ``terminated`` as in ``containerStatuses``.
+        kills_before: how many processes the machine had killed for want of memory when it was created.
         pull_problem: why the last failed pull of its image failed, if one has.
     """
 
@@ -31,6 +32,7 @@ class PodContainer:
         self.name = str(spec["name"])
         self.id = ""
         self.image_id = ""
+        self.kills_before = 0
         self.pull_problem: PullProblem | None = None
         self.state: State = {"waiting": {"reason": first_reason}}
         self.last: State = {}
@@ -55,13 +57,11 @@ class PodContainer:
         self.ever_ran = True
         self.state = {"running": {"startedAt": now()}}
 
-    def mark_terminated(self, record: Mapping[str, Any] | None, code: int) -> None:
+    def mark_terminated(self, record: Mapping[str, Any] | None, code: int, *, out_of_memory: bool) -> None:
         """Set the state to ended; ``record`` is the engine's, ``None`` if the container was removed."""
         self.ready = self.started = False
         facts = (record or {}).get("State") or {}
-        # the engine also records an OOM kill of a child only: then the exit code decides
-        oom = bool(facts.get("OOMKilled")) and code != 0
-        reason = reasons.OUT_OF_MEMORY if oom else reasons.COMPLETED if code == 0 else reasons.ERROR
+        reason = reasons.OUT_OF_MEMORY if out_of_memory else reasons.COMPLETED if code == 0 else reasons.ERROR
         running = self.state.get("running") or {}
         finished = _time(facts.get("FinishedAt")) or now()
         started = _time(facts.get("StartedAt")) or running.get("startedAt") or finished
