@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.common.polling import Polling
+from harness.wire.polling import Polling
 
 
 def until(holds: Callable[[], object]) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.common.polling import Polling
 from harness.common.progress import OnProgress
 from harness.errors import PlatformError
+from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
     from harness.settings.builds import BuildSettings

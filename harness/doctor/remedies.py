@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.common.polling import Polling
 from harness.doctor import checks
 from harness.doctor.address import DEFAULT_SOCKET
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Facts
 from harness.doctor.probe import find_program, find_state_folder
 from harness.errors import PlatformError
+from harness.wire.polling import Polling
 
 _APT_TIMEOUT_S = 900.0
 _START_TIMEOUT_S = 60.0

@@ -7,9 +7,9 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from harness import engine
-from harness.common.polling import Polling
 from harness.errors import NotRemovedError
 from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE, LABEL_STARTED
+from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
     import docker

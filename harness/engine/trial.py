@@ -13,10 +13,10 @@ from pathlib import Path
 
 from harness import engine
 from harness.cluster import ledger
-from harness.common.polling import Polling
 from harness.doctor import require_engine
 from harness.engine import connect, leftovers, networks
 from harness.errors import EngineError
+from harness.wire.polling import Polling
 
 LOOPBACK = "127.0.0.1"
 _PORT = 8000

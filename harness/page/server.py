@@ -121,7 +121,7 @@ def listen(app: ASGIApp, hub: Hub) -> Iterator[str]:
 
 
 def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
-    from harness.common.polling import Polling
+    from harness.wire.polling import Polling
 
     polling = Polling(timeout_s=_STARTED_S, pause_s=0.02)
     while not server.started:

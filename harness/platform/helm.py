@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.common import documents
-from harness.common.polling import Polling
 from harness.kube import Manifest
 from harness.platform import helm_limits, manifests
 from harness.platform.helm_limits import CANNOT_START, MOST_OUTPUT_BYTES, TIMEOUT_S
 from harness.platform.helm_process import HelmError, HelmProcess, is_out_of_memory
+from harness.wire.polling import Polling
 
 _MOST_WORDS_BYTES = 8 << 10
 _POLL_S = 0.005

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from harness.common.polling import Polling
 from harness.common.progress import OnProgress, quiet
 from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi, Manifest, events, troubles
 from harness.kube.errors import Unavailable
 from harness.settings import how_to_set
 from harness.wire.names import SERVICES_NAMESPACE
+from harness.wire.polling import Polling
 
 LABEL_NAME = "app.kubernetes.io/name"
 LABEL_PART_OF = {"app.kubernetes.io/part-of": "kaapana-harness"}

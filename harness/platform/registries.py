@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from harness.common.polling import Polling
 from harness.common.redaction import REDACTOR
 from harness.errors import PlatformError, UsageError
 from harness.kube import NotFound
@@ -17,6 +16,7 @@ from harness.kube.pullsecrets import Login, logins_in
 from harness.platform import platform_chart, source_registry
 from harness.settings.values import registry as check_registry
 from harness.wire.names import HARNESS_REGISTRY, SECRET_REGISTRY, SERVICES_NAMESPACE
+from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
     from harness.extension import Container, ExtensionSource

@@ -18,12 +18,12 @@ import httpx
 
 from harness import engine as engines
 from harness.common.locking import lock_image
-from harness.common.polling import Polling
 from harness.common.progress import OnProgress
 from harness.common.references import split_reference
 from harness.errors import PlatformError
 from harness.images import RegistryClient
 from harness.wire.images import MANIFEST_TYPES
+from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.common.polling import Polling
 from harness.errors import PlatformError, RunError
 from harness.platform.http import Endpoint, RefusalError
 from harness.platform.users import ProjectLike, Users
@@ -15,6 +14,7 @@ from harness.wire import names, services_routes
 from harness.wire.fields import Json
 from harness.wire.index_documents import IndexedDocuments
 from harness.wire.notifications import Notification
+from harness.wire.polling import Polling
 from harness.wire.receipts import ReceivedObject
 from harness.wire.scrape_targets import ScrapedTarget
 from harness.wire.service_refusals import RefusedRequest

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.common.polling import Polling
 from harness.common.scratch import scratch_folder
 from harness.errors import RunError, UsageError
 from harness.run.diagnosis import make_no_run_cause
@@ -17,6 +16,7 @@ from harness.run.paths import safe_name
 from harness.run.ports import EnvironmentPort, ProjectPort
 from harness.run.posted_forms import INSTANCE, Posted, count_jobs, read_dataset_choice, report_page_difference
 from harness.wire.fields import Json
+from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
     from harness.data.series import Series

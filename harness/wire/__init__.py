@@ -1,4 +1,4 @@
-"""Names that host and containers share: namespaces, services, ports, paths, labels, objects of a run.
+"""What host and containers share: names, routes, labels, the objects of a run, and how both wait.
 
 Nothing here may import from the rest of the package: these modules are copied into every image.
 """

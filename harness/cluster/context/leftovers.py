@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from harness.cluster.context import access
 from harness.cluster.kubeconfig import KubeconfigError
-from harness.common.polling import Polling
 from harness.errors import NotRemovedError
 from harness.kube import ApiError, Forbidden, KubeApi, Manifest, NotFound, scope_names
 from harness.wire.labels import LABEL_ENVIRONMENT
+from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
     from harness.cluster.ledger import Entry

@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from harness.cluster.context import preflight, rights
-from harness.common.polling import Polling
 from harness.errors import PlatformError
 from harness.kube import KubeApi, Manifest, scope_names
 from harness.kube.kinds import kind_named
 from harness.kube.scope import Scope, ScopedTransport
 from harness.kube.transport import Request, Transport
 from harness.wire.names import SECRET_REGISTRY, SERVICES_NAMESPACE
+from harness.wire.polling import Polling
 
 _ACCOUNT = "kaapana-kube-admin"
 _RIGHTS_S = 30.0

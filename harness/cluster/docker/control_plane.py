@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cluster import ledger
-from harness.common.polling import Polling
 from harness.doctor import require_engine
 from harness.engine import leftovers, networks
 from harness.errors import EngineError, PlatformError
@@ -21,6 +20,7 @@ from harness.wire import control_plane_routes
 from harness.wire.control_plane import ControlPlaneOrder
 from harness.wire.labels import LABEL_ROLE
 from harness.wire.names import API_PORT
+from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
     import docker

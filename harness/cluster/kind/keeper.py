@@ -22,8 +22,8 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-from harness.common.polling import Polling
 from harness.settings import folders
+from harness.wire.polling import Polling
 
 # how long the engine may be unreachable during the removal
 _REMOVAL_S = 120.0

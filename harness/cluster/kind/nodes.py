@@ -16,8 +16,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from harness.cluster.kind import names
 from harness.cluster.kind.config import CERTS_DIR, make_hosts_toml
-from harness.common.polling import Polling
 from harness.errors import ImageError, PlatformError
+from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
     import docker

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-import time
 from urllib.parse import urlsplit
+
+from harness.wire.polling import Polling
 
 
 def wait_for_database(dsn: str, *, timeout_s: float = 120.0) -> None:
@@ -21,9 +22,8 @@ def wait_for_database(dsn: str, *, timeout_s: float = 120.0) -> None:
     if not parts.hostname:  # SQLite: a file
         return
     address = (parts.hostname, parts.port or 5432)
-    deadline = time.monotonic() + timeout_s
-    last = "nothing tried"
-    while time.monotonic() < deadline:
+    polling = Polling(timeout_s=timeout_s, pause_s=0.05)
+    while True:
         try:
             with socket.create_connection(address, timeout=2) as connection:
                 connection.sendall(b"\x00\x00\x00\x08\x04\xd2\x16\x2f")  # SSLRequest
@@ -33,5 +33,6 @@ def wait_for_database(dsn: str, *, timeout_s: float = 120.0) -> None:
             last = f"no PostgreSQL there, it answered {answer!r}"
         except OSError as error:
             last = str(error)
-        time.sleep(0.05)
-    raise TimeoutError(f"the Airflow database at {address[0]}:{address[1]} did not answer for {timeout_s:g} s: {last}")
+        if not polling.again():
+            host, port = address
+            raise TimeoutError(f"the Airflow database at {host}:{port} did not answer for {timeout_s:g} s: {last}")

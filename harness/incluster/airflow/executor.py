@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -19,6 +18,7 @@ from airflow.executors.base_executor import PARALLELISM, BaseExecutor
 from airflow.utils.state import TaskInstanceState
 
 from harness.incluster.airflow import start_failures
+from harness.wire.polling import Polling
 
 _STOP_S: Final = 8.0
 
@@ -63,10 +63,9 @@ class ForkExecutor(BaseExecutor):
         """Ask all tasks to end, and wait a little; the container's end takes the rest."""
         for pid in self._children:
             _signal(pid, signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_S
-        while self._children and time.monotonic() < deadline:
+        polling = Polling(timeout_s=_STOP_S, pause_s=0.05)
+        while self._children and polling.again():
             self.sync()
-            time.sleep(0.05)
         for pid in self._children:
             _signal(pid, signal.SIGKILL)
 

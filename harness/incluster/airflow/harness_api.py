@@ -13,7 +13,6 @@ import io
 import json
 import os
 import tarfile
-import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -30,6 +29,7 @@ from harness.incluster.airflow import filelist, start_failures
 from harness.incluster.airflow.responses import json_response
 from harness.wire import airflow_routes, names
 from harness.wire.outcome import XCOM_KEY, read_published
+from harness.wire.polling import Polling
 from harness.wire.records import RunEnd, RunRecord, TaskChange, TaskRecord
 
 blueprint: Final = Blueprint("harness", __name__)
@@ -159,6 +159,7 @@ def _structure(dag_id: str) -> dict[str, dict[str, Any]]:
 
 def _events(dag_id: str, run_id: str) -> Iterator[str]:
     seen: dict[str, tuple[str | None, int]] = {}
+    polling = Polling(pause_s=_EVENT_INTERVAL_S)
     while True:
         with create_session() as session:
             # first the run: when it is in a final state, what its tasks say afterwards is final too
@@ -190,4 +191,4 @@ def _events(dag_id: str, run_id: str) -> Iterator[str]:
         if state is None or state in State.finished_dr_states:
             yield json.dumps(RunEnd(state).as_json()) + "\n"
             return
-        time.sleep(_EVENT_INTERVAL_S)
+        polling.again()

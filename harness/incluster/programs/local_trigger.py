@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +12,7 @@ import urllib3
 from harness.incluster.programs.common import ProgramError, RunFolder, say
 from harness.incluster.programs.platform_client import service
 from harness.wire import names
+from harness.wire.polling import Polling
 
 _SECONDS = 60.0
 
@@ -78,6 +78,7 @@ def wait(dag_id: str, runs: list[str], delay_s: float) -> None:
         ValueError: a run failed. The platform takes ``queued`` for a failure too; here it is waited for.
     """
     left = list(runs)
+    polling = Polling(pause_s=max(0.1, delay_s))
     while left:
         for run_id in list(left):
             state = str(_request("GET", f"dagdetails/{quote(dag_id, safe='')}/{quote(run_id, safe='')}")["state"])
@@ -87,4 +88,4 @@ def wait(dag_id: str, runs: list[str], delay_s: float) -> None:
             elif state not in ("queued", "running"):
                 raise ValueError(f"the run {run_id} ended with the state {state}")
         if left:
-            time.sleep(max(0.1, delay_s))
+            polling.again()

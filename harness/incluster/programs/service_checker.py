@@ -11,10 +11,10 @@ import http.client
 import os
 import socket
 import ssl
-import time
 from pathlib import Path
 
 from harness.incluster.programs.common import ProgramError, number, say
+from harness.wire.polling import Polling
 
 
 def _http_status(host: str, port: int, path: str, timeout: float) -> int:
@@ -39,6 +39,7 @@ def _wait_for_service(item: str, delay: int, timeout: float) -> None:
         raise ProgramError(f"WAIT has {item!r}, expected name,host,port or name,host,port,path")
     host, port, path = address[0], int(address[1]), address[2] if len(address) == 3 else ""
     seen = ""
+    polling = Polling(pause_s=delay)
     while True:
         try:
             if not path:
@@ -51,7 +52,7 @@ def _wait_for_service(item: str, delay: int, timeout: float) -> None:
             if cause != seen:
                 say(f"{name}: {host}:{port}{path} does not answer ({cause}); tried again every {delay} s")
             seen = cause
-            time.sleep(delay)
+            polling.again()
             continue
         if status >= 400:
             raise ProgramError(f"{name}: http://{host}:{port}{path} answers with status {status}")
@@ -75,6 +76,7 @@ def main() -> None:
         path = Path(text)
         if not path.exists():
             say(f"{path} does not exist; looked at again every {delay} s")
+        polling = Polling(pause_s=delay)
         while not path.exists():
-            time.sleep(delay)
+            polling.again()
         say(f"{path} exists")

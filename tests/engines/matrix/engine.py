@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from harness.common.polling import Polling
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import EngineFacts
 from harness.errors import PlatformError, UsageError
+from harness.wire.polling import Polling
 from tests.engines.matrix import machine, rootless
 from tests.engines.matrix.enter import Order
 from tests.engines.matrix.namespace import Namespace, signal_inside

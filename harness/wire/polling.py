@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 
@@ -16,12 +17,12 @@ class Polling:
     The last attempt is at the deadline, so that what a pause ends with is seen.
 
     Args:
-        timeout_s: seconds from now to the deadline.
+        timeout_s: seconds from now to the deadline; without it the caller ends the wait.
         pause_s: seconds of the first pause.
         longest_s: each pause is longer than the one before by half, up to this; without it all pauses are equal.
     """
 
-    def __init__(self, *, timeout_s: float, pause_s: float, longest_s: float = 0.0) -> None:
+    def __init__(self, *, timeout_s: float = math.inf, pause_s: float, longest_s: float = 0.0) -> None:
         self._deadline = time.monotonic() + timeout_s
         self._pause_s = pause_s
         self._longest_s = longest_s
