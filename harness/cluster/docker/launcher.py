@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness import engine
 from harness.artefacts import engine_archives
@@ -22,6 +22,7 @@ from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
 from harness.settings.clusters import ClusterSettings
 from harness.wire import control_plane_routes
+from harness.wire.control_plane_orders import NodeImages, Registries, ServedRegistry
 from harness.wire.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH, dns_name
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class DockerCluster:
                 name, namespace, port = HARNESS_REGISTRY
                 # engines pull from "localhost" without TLS
                 self._registry = f"localhost:{self.address(namespace, name, port)[1]}"
-                self._announce({})
+                self._announce()
         return self._registry
 
     @property
@@ -170,11 +171,12 @@ class DockerCluster:
     def serve_registry(self, name: str, prefix: str, login: Login | None, *, open_to_all: bool = False) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
         if name != self.registry:
-            self._announce({name: {"prefix": prefix, "login": login if open_to_all else None}})
+            own = login if login and open_to_all else Login("", "")
+            self._announce(ServedRegistry(name, prefix, own.username, own.password))
 
-    def _announce(self, served: Mapping[str, Mapping[str, Any]]) -> None:
+    def _announce(self, *served: ServedRegistry) -> None:
         internal = f"http://{dns_name(HARNESS_REGISTRY)}:{HARNESS_REGISTRY[2]}"
-        body = {"address": self._registry, "internal": internal, "served": dict(served)}
+        body = Registries(self._registry, internal, served).as_json()
         self.api.request("POST", control_plane_routes.REGISTRY, body=body)
 
     def wait_until_usable(self, *, names: bool = True) -> None:
@@ -187,29 +189,24 @@ class DockerCluster:
     def provide_images(self, images: Mapping[str, str], commands: Mapping[str, Sequence[str]] | None = None) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
         own = {reference: list(command) for reference, command in (commands or {}).items()}
-        self.api.request(
-            "POST",
-            control_plane_routes.NODE_IMAGES,
-            body={"images": find_ids(self._client.api, images), "commands": own},
-        )
+        self._change(NodeImages(provided=find_ids(self._client.api, images), commands=own))
 
     def import_images(self, images: Mapping[str, str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
-        self.api.request(
-            "POST",
-            control_plane_routes.NODE_IMAGES,
-            body={"images": find_ids(self._client.api, images), "imported": True},
-        )
+        self._change(NodeImages(imported=find_ids(self._client.api, images)))
 
     def import_archive(self, archive: Path) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`."""
         images = engine_archives.load(self._client, archive, keep_as=f"kh-{self.environment_id}/node")
-        self.api.request("POST", control_plane_routes.NODE_IMAGES, body={"images": images, "imported": True})
+        self._change(NodeImages(imported=images))
         return sorted(images)
 
     def withdraw_images(self, references: Iterable[str]) -> None:
         """See :class:`harness.cluster.base.Cluster`."""
-        self.api.request("POST", control_plane_routes.NODE_IMAGES, body={"images": {}, "withdrawn": list(references)})
+        self._change(NodeImages(withdrawn=list(references)))
+
+    def _change(self, images: NodeImages) -> None:
+        self.api.request("POST", control_plane_routes.NODE_IMAGES, body=images.as_json())
 
     def node_images(self) -> list[str]:
         """See :class:`harness.cluster.base.Cluster`."""

@@ -27,6 +27,7 @@ from harness.kube import jsontext
 from harness.kube.kinds import BY_PATH, KINDS, Kind
 from harness.kube.pullsecrets import Login
 from harness.wire import control_plane_routes
+from harness.wire.control_plane_orders import NodeImages, Registries
 
 _BODY_BYTES = 4 << 20
 _WATCH_S = 1800.0
@@ -215,23 +216,21 @@ class _Api:
     async def node_images(self, request: Request) -> Response:
         images = self._plane.images
         if request.method == "POST":
-            given = await _body(request)
-            if given.get("imported"):
-                images.imported.update(given["images"])
-            else:
-                images.provide(given["images"], given.get("commands") or {})
-            for reference in given.get("withdrawn") or ():
+            change = NodeImages.from_json(await _body(request))
+            images.imported.update(change.imported)
+            if change.provided:
+                images.provide(change.provided, change.commands)
+            for reference in change.withdrawn:
                 images.imported.pop(reference, None)
         return JSONResponse(images.node)
 
     async def registry(self, request: Request) -> Response:
-        given = await _body(request)
+        given = Registries.from_json(await _body(request))
         registry = self._plane.images.registry
-        registry.address = str(given["address"])
-        registry.internal = str(given["internal"]).rstrip("/")
-        for name, entry in (given.get("served") or {}).items():
-            login = Login(*entry["login"]) if entry["login"] else None
-            registry.served[name] = ServedName(str(entry["prefix"]), login)
+        registry.address, registry.internal = given.address, given.internal
+        for entry in given.served:
+            login = Login(entry.username, entry.password) if entry.username else None
+            registry.served[entry.name] = ServedName(entry.prefix, login)
         return JSONResponse({})
 
     async def owner(self, request: Request) -> Any:
