@@ -263,8 +263,8 @@ class ParametricMap:
             )
 
     def _note(self, question: str, answer: str, label: Label | None = None) -> None:
-        said = None if label is None else self._mapping(label)[0].label
-        questions.note(questions.Question(self.path, question, answer, said))
+        name = None if label is None else self._mapping(label)[0].label
+        questions.note(questions.Question(self.path, question, answer, name))
 
     def _record(self, question: str, verdict: Verdict) -> Verdict:
         self._note(question, ("yes: " if verdict.ok else "NO: ") + verdict.summary)

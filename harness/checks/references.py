@@ -48,8 +48,8 @@ def find_reference_problems(
         ("study", [study], series.study_instance_uid),
     ):
         if expected and set(found) != {expected}:
-            said = ", ".join(sorted(uid for uid in found if uid)) or "absent"
-            problems.append(f"its {title} is {said}, the series has {expected}")
+            found_uids = ", ".join(sorted(uid for uid in found if uid)) or "absent"
+            problems.append(f"its {title} is {found_uids}, the series has {expected}")
     return problems
 
 

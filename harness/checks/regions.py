@@ -93,14 +93,14 @@ class Regions(Examined, abc.ABC):
         found = find_regions(self._regions, label)
         if len(found) == 1:
             return found[0]
-        said = describe_label(label)
+        wanted = describe_label(label)
         if found:
             raise CheckError(
-                f"{len(found)} {self.parts}s of {self.path.name} are labelled {said}: {_list(found)}",
+                f"{len(found)} {self.parts}s of {self.path.name} are labelled {wanted}: {_list(found)}",
                 evidence=str(self.path),
             )
         raise CheckError(
-            f"{self.path.name} has no {self.parts} {said}; it has {_list(self._regions)}",
+            f"{self.path.name} has no {self.parts} {wanted}; it has {_list(self._regions)}",
             last_seen="\n".join(map(str, self._regions)) if any(region.codes for region in self._regions) else "",
             evidence=str(self.path),
         )
@@ -223,8 +223,8 @@ class Regions(Examined, abc.ABC):
 
     def _note(self, question: str, answer: str, label: Label | None = None, truth: Mask | None = None) -> None:
         # the report finds the region by its label, whatever the test called it
-        said = None if label is None else self.find(label).label
-        questions.note(questions.Question(self.path, question, answer, said, truth))
+        name = None if label is None else self.find(label).label
+        questions.note(questions.Question(self.path, question, answer, name, truth))
 
     def _record(self, question: str, verdict: Verdict) -> Verdict:
         self._note(question, ("yes: " if verdict.ok else "NO: ") + verdict.summary)

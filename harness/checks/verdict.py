@@ -64,8 +64,8 @@ class Verdict:
     def __str__(self) -> str:
         lines = [self.summary or repr(self)]
         # a single one is in the summary
-        said = (self.summary, *(self.details if len(self.details) == 1 and self.details[0] in self.summary else ()))
-        lines.extend(f"  - {line}" for line in self.details if line not in said)
+        shown = (self.summary, *(self.details if len(self.details) == 1 and self.details[0] in self.summary else ()))
+        lines.extend(f"  - {line}" for line in self.details if line not in shown)
         return "\n".join(lines)
 
 

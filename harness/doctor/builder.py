@@ -118,9 +118,9 @@ def _examine(path: str, changed: int) -> Builder:
         return Builder(reason=f"{path} cannot be run: {error}", remedy=INSTALL_BUILDX)
     found = _VERSION.match(done.stdout)
     if done.returncode or not found:
-        said = " ".join((done.stderr or done.stdout).split())[:200]
-        said = said or f"exit status {done.returncode}"
-        return Builder(reason=f"{path} does not say its version: {said}", remedy=INSTALL_BUILDX)
+        output = " ".join((done.stderr or done.stdout).split())[:200]
+        output = output or f"exit status {done.returncode}"
+        return Builder(reason=f"{path} does not say its version: {output}", remedy=INSTALL_BUILDX)
     version = (int(found[1]), int(found[2]))
     if version < OLDEST_BUILDX:
         oldest = ".".join(map(str, OLDEST_BUILDX))

@@ -64,18 +64,18 @@ def read_message(error: Exception) -> str:
     """
     import requests
 
-    said = getattr(error, "explanation", None)
+    words = getattr(error, "explanation", None)
     answer = getattr(error, "response", None)
-    if not said and isinstance(answer, requests.Response):
+    if not words and isinstance(answer, requests.Response):
         try:
             body = answer.text
         except requests.RequestException:
             body = ""
         try:
-            said = json.loads(body)["message"]
+            words = json.loads(body)["message"]
         except (ValueError, KeyError, TypeError):
-            said = body
-    return " ".join(str(said or error).split()) or type(error).__name__
+            words = body
+    return " ".join(str(words or error).split()) or type(error).__name__
 
 
 def find_error(event: object) -> str:

@@ -73,8 +73,8 @@ def compute_identity(image: dict[str, Any]) -> str:
     The id is another one in an engine with containerd's store, and after an archive has passed through one.
     """
     configuration = image.get("Config") or {}
-    said = [configuration.get(key) or None for key in ("Env", "Entrypoint", "Cmd", "User", "WorkingDir")]
-    return hashlib.sha256(json.dumps([read_layers(image), *said]).encode()).hexdigest()
+    values = [configuration.get(key) or None for key in ("Env", "Entrypoint", "Cmd", "User", "WorkingDir")]
+    return hashlib.sha256(json.dumps([read_layers(image), *values]).encode()).hexdigest()
 
 
 def read_layers(image: dict[str, Any]) -> tuple[str, ...]:

@@ -81,8 +81,8 @@ def _reach(port: int) -> None:
     while True:
         try:
             with socket.create_connection((LOOPBACK, port), timeout=_ANSWERS_S) as connection:
-                seen = "another program answers" if (said := connection.recv(len(_WORD))) else "it closes connections"
-                if said == _WORD:
+                seen = "another program answers" if (answer := connection.recv(len(_WORD))) else "it closes connections"
+                if answer == _WORD:
                     return
         except OSError as error:
             seen = str(error)

@@ -100,21 +100,21 @@ def build_image(
         failed = BuildLine(problem.step, problem.step) if problem.step else begun
         number = _line_number(failed, request)
         author_line = number - sum(1 for other in added if other < number)
-        said = "\n".join([*tail, str(problem).strip()])
-        if not _refuses_certificate(said) and (
-            url := unreached_urls.find(request.dockerfile, number, failed.step, said)
+        output = "\n".join([*tail, str(problem).strip()])
+        if not _refuses_certificate(output) and (
+            url := unreached_urls.find(request.dockerfile, number, failed.step, output)
         ):
             needs = f"line {author_line} needs " if number else ""
             raise error(
                 f"{shown or tag} does not build: {needs}{url}, which the build does not reach",
-                last_seen=said,
+                last_seen=output,
                 fix=f"name a file or a mirror of this site: {how_to_set('build_urls', f'{url}=FILE')}",
             ) from None
         place = f"line {author_line}: {failed.step}" if number else failed.step
         raise error(
             # a Dockerfile that the builder cannot read has no steps yet
             f"{shown or tag} does not build: {one_line(place or ' '.join(str(problem).split()))}",
-            last_seen=said,
+            last_seen=output,
             fix=_advice(f"{problem} {' '.join(tail)}"),
         ) from None
     return str(image["Id"])

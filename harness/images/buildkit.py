@@ -204,8 +204,8 @@ class _Messages:
         """Return the error for a status with which the plugin ended."""
         step, words = self._failed or ("", "")
         last = next((line for line in reversed(self._words) if line.startswith(_ERROR)), "")
-        said = _PASSED_ON.sub("", last.removeprefix(_ERROR), count=1)
-        words = words or said or "\n".join(self._words) or f"docker buildx ended with status {status}"
+        message = _PASSED_ON.sub("", last.removeprefix(_ERROR), count=1)
+        words = words or message or "\n".join(self._words) or f"docker buildx ended with status {status}"
         return BuilderError(words, step)
 
     def _lines(self, document: Any) -> Iterator[BuildLine]:

@@ -90,8 +90,8 @@ class Gallery:
             return dataclasses.replace(plain, left_out=text.abbreviate(str(error), _LONGEST_NOTE))
         except Exception as error:  # an object that is made to do harm raises nearly anything, in all libraries
             logging.getLogger(__name__).debug("no picture of %s", item.path, exc_info=True)
-            said = text.abbreviate(f"no picture: {type(error).__name__}: {error}", _LONGEST_NOTE)
-            return dataclasses.replace(plain, left_out=said)
+            note = text.abbreviate(f"no picture: {type(error).__name__}: {error}", _LONGEST_NOTE)
+            return dataclasses.replace(plain, left_out=note)
 
     def _make(self, item: SentObject) -> Callable[[Figure, Path, Sequence[SentObject]], Figure]:
         if item.sop_class in SEGMENTATION_CLASSES:

@@ -118,8 +118,8 @@ def _lines_of_cause(records: Sequence[TaskRecord], cause: Cause | None, logs: Ma
         return []
     tail = next((record.result.log_tail for record in records if record.task_id == cause.task_id), [])
     # the container's own lines if there are any, like those with the cause
-    said = tail or logs.get(cause.task_id, "").splitlines()
-    return log_lines.find_error_lines(said)
+    lines = tail or logs.get(cause.task_id, "").splitlines()
+    return log_lines.find_error_lines(lines)
 
 
 def write(directory: Path, course: Course) -> None:

@@ -282,10 +282,10 @@ def _wait_for_runs(
         )
         if lost or not polling.again():
             cause = make_no_run_cause(dag_id, import_errors={}, job_states=states)
-            said = "\n".join(str(job.get("description")) for job in found if job.get("description"))
+            descriptions = "\n".join(str(job.get("description")) for job in found if job.get("description"))
             raise RunError(
                 cause.line,
-                last_seen=said or f"{len(runs)} of {jobs} DAG runs after {_JOBS_TIMEOUT_S:.0f} s",
+                last_seen=descriptions or f"{len(runs)} of {jobs} DAG runs after {_JOBS_TIMEOUT_S:.0f} s",
                 fix=cause.fix,
             )
 

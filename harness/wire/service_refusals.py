@@ -59,8 +59,8 @@ class RefusedRequest:
         """One line: the service, its status, its reason, and the request."""
         status = f"0x{self.status:04X}" if self.service == names.CTP_DICOM[0] else str(self.status)
         why = ": ".join(part for part in (self.code, self.reason) if part)
-        said = f"{SERVICES.get(self.service, self.service)} answered {status}" + (f": {why}" if why else "")
-        return f"{said} ({self.method} {self.route})"
+        summary = f"{SERVICES.get(self.service, self.service)} answered {status}" + (f": {why}" if why else "")
+        return f"{summary} ({self.method} {self.route})"
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON object."""

@@ -53,8 +53,8 @@ def find_trouble(api: KubeApi) -> str:
     for node in nodes:
         condition = _condition(node, "Ready")
         if condition.get("status") != "True":
-            said = condition.get("message") or condition.get("reason") or "without a reason"
-            return f"node {node['metadata']['name']} is not ready: {said}"
+            reason = condition.get("message") or condition.get("reason") or "without a reason"
+            return f"node {node['metadata']['name']} is not ready: {reason}"
     return ""
 
 

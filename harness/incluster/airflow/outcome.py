@@ -40,8 +40,8 @@ def eviction_message(pod: dict[str, Any]) -> str:
     status = pod.get("status", {})
     for condition in status.get("conditions") or []:
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
-            said = str(status.get("message") or condition.get("message") or "").strip()
-            return f"the pod was evicted from its node while it ran ({condition.get('reason')}): {said}"
+            message = str(status.get("message") or condition.get("message") or "").strip()
+            return f"the pod was evicted from its node while it ran ({condition.get('reason')}): {message}"
     return str(status.get("message") or reasons.EVICTED) if status.get("reason") == reasons.EVICTED else ""
 
 

@@ -196,17 +196,17 @@ class Engine:
         path = f"/exec/{created['Id']}"
 
         async def run() -> str:
-            said = b""
+            end = b""
             async with contextlib.aclosing(
                 self._frames("POST", f"{path}/start", body={"Detach": False, "Tty": False})
             ) as output:
                 async for piece in output:
-                    said = (said + piece)[-_LONGEST_END:]
-            return " ".join(said.decode("utf-8", "replace").split())
+                    end = (end + piece)[-_LONGEST_END:]
+            return " ".join(end.decode("utf-8", "replace").split())
 
-        said = await asyncio.wait_for(run(), timeout_s)
+        output = await asyncio.wait_for(run(), timeout_s)
         record = await self.call("GET", f"{path}/json")
-        return int(record["ExitCode"] if record["ExitCode"] is not None else -1), said
+        return int(record["ExitCode"] if record["ExitCode"] is not None else -1), output
 
     async def logs(self, container: str, query: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
         """Yield a container's output, stdout and stderr in one."""

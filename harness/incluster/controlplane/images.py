@@ -188,8 +188,8 @@ class _Pull:
         host = self._refusal.host
         why = f"{host} refuses the login" if self.logins else f"no login for {host}"
         tried = f"pull secrets of the pod: {self._refusal.verdicts or 'none'}"
-        said = f"unauthorized: {why}; {tried}" + (f"; {text}" if text else "")
-        return self.error(said, PullProblem.UNAUTHORIZED)
+        message = f"unauthorized: {why}; {tried}" + (f"; {text}" if text else "")
+        return self.error(message, PullProblem.UNAUTHORIZED)
 
 
 def _with_tag(reference: str) -> str:

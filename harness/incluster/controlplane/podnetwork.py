@@ -96,9 +96,9 @@ class PodNetwork:
         survey = await run_helper(node.engine, node.config, node.sandbox_image, SURVEY, place, name=f"{name}_survey")
         rules = await node.networks.guard_rules(self._plan, EngineHost.read(survey))
         command = ["python", "-m", routing_rules.__name__, json.dumps(rules)]
-        code, said = await node.engine.execute(self.sandbox, command, _GUARD_S)
+        code, words = await node.engine.execute(self.sandbox, command, _GUARD_S)
         if code:
-            raise EngineCallError(0, f"the pod's network cannot be guarded: exit status {code}: {said or 'no reason'}")
+            raise EngineCallError(0, f"the pod's network cannot be guarded: exit status {code}: {words or 'no reason'}")
 
     def for_container(self, *, init: bool) -> NetworkPlan | str:
         """Return the network of a new container: the sandbox that it joins, or a separate plan."""

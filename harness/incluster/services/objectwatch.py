@@ -78,7 +78,7 @@ class ObjectWatch:
         return came and seen
 
     def _run(self) -> None:
-        said = ""
+        reported = ""
         while not self._stop.is_set():
             try:
                 for request in self._store.requests():
@@ -87,9 +87,9 @@ class ObjectWatch:
                     self._take(request)
             except Exception as problem:
                 # the libraries below have many: the store is away, and comes back or the environment ends
-                if str(problem) != said:
+                if str(problem) != reported:
                     log.info("the object store's requests are not followed: %s: %s", type(problem).__name__, problem)
-                said = str(problem)
+                reported = str(problem)
             with self._changed:
                 self._following = False
                 self._changed.notify_all()

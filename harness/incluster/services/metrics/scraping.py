@@ -103,16 +103,16 @@ def targets_of(pod: Mapping[str, Any]) -> Iterator[Target]:
     address = str((pod.get("status") or {}).get("podIP") or "")
     for suffix, job in _JOBS.items():
 
-        def said(name: str, suffix: str = suffix) -> str:
+        def annotation(name: str, suffix: str = suffix) -> str:
             return str(annotations.get(f"{ANNOTATION}/{name}{suffix}") or "")
 
-        if said("scrape") != "true" or not address:
+        if annotation("scrape") != "true" or not address:
             continue
-        scheme = said("scheme") or "http"
-        wrong = _problem_of(scheme, said("port"), address)
-        path = said("path") or "/metrics"
+        scheme = annotation("scheme") or "http"
+        wrong = _problem_of(scheme, annotation("port"), address)
+        path = annotation("path") or "/metrics"
         host = f"[{address}]" if ":" in address else address
-        for port in [said("port")] if wrong else _ports(pod, said("port"), scheme):
+        for port in [annotation("port")] if wrong else _ports(pod, annotation("port"), scheme):
             labels = {
                 "job": "kubernetes-pods" if not suffix else job,
                 "instance": f"{host}:{port}",
@@ -120,8 +120,8 @@ def targets_of(pod: Mapping[str, Any]) -> Iterator[Target]:
                 "kubernetes_pod_name": str(metadata["name"]),
                 "kubernetes_pod_uid": str(metadata.get("uid") or ""),
             }
-            if said("custom_job_name"):
-                labels["custom_job_name"] = said("custom_job_name")
+            if annotation("custom_job_name"):
+                labels["custom_job_name"] = annotation("custom_job_name")
             url = f"{scheme}://{host}:{port}/{path.lstrip('/')}"
             yield Target(
                 url=url,
@@ -129,16 +129,16 @@ def targets_of(pod: Mapping[str, Any]) -> Iterator[Target]:
                 refused=bool(wrong),
                 labels=labels,
                 task=str(annotations.get(ANNOTATION_TASK) or ""),
-                verify=said("insecure_skip_verify") != "true",
-                interval_s=duration(said("scrape_interval"), INTERVAL_S),
-                timeout_s=min(_TIMEOUT_S, duration(said("scrape_timeout"), _TIMEOUT_S)),
+                verify=annotation("insecure_skip_verify") != "true",
+                interval_s=duration(annotation("scrape_interval"), INTERVAL_S),
+                timeout_s=min(_TIMEOUT_S, duration(annotation("scrape_timeout"), _TIMEOUT_S)),
             )
 
 
-def _ports(pod: Mapping[str, Any], said: str, scheme: str) -> list[str]:
+def _ports(pod: Mapping[str, Any], annotated: str, scheme: str) -> list[str]:
     """Return the annotated port, or every declared one, or that of the scheme."""
-    if said:
-        return [said]
+    if annotated:
+        return [annotated]
     declared = [
         str(port["containerPort"])
         for container in pod["spec"].get("containers") or ()
