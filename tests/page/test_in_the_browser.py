@@ -28,7 +28,7 @@ class Opened:
     def __init__(self, browser: Any, address: str, **how: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1180, "height": 900}, **how})
         self.page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(90_000)
         self.wrong: list[str] = []
         self.asked: set[str] = set()
         self.page.on("console", self._note)

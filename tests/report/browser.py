@@ -50,7 +50,7 @@ class Shown:
     def __init__(self, browser: Any, file: Path, *, loaded: bool = True, **how: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **how})
         self.page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(90_000)
         self.requests: list[str] = []
         self.refused: list[str] = []
         self.errors: list[str] = []
