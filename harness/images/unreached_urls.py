@@ -35,12 +35,12 @@ def find(dockerfile: Dockerfile, line: int, step: str, output: str) -> str:
     for instruction in dockerfile.instructions:
         if instruction.line == line:
             text = "\n".join(dockerfile.text.splitlines()[instruction.line - 1 : instruction.last])
-    text = "\n".join(line for line in output.splitlines() if not _REPEATS.search(line)).lower()
-    if not _SIGNS.search(text):
+    words = "\n".join(line for line in output.splitlines() if not _REPEATS.search(line)).lower()
+    if not _SIGNS.search(words):
         return ""
     urls = [url.rstrip(".") for url in _URL.findall(text)]
     # the URL itself, or its host if a tool names only that
-    named = [url for url in urls if url.lower() in text] + [url for url in urls if _host(url) in text]
+    named = [url for url in urls if url.lower() in words] + [url for url in urls if _host(url) in words]
     # what fetches an ADD is the builder, which says little
     return next(iter(named), "") or (urls[0] if urls and text.lstrip()[:3].upper() == "ADD" else "")
 

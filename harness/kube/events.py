@@ -43,7 +43,11 @@ def _time(event: Manifest) -> str:
     return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or "")
 
 
+def count(event: Manifest) -> int:
+    """Return how often an event has happened."""
+    return int(event.get("count") or (event.get("series") or {}).get("count") or 1)
+
+
 def _line(event: Manifest) -> str:
-    count = int(event.get("count") or (event.get("series") or {}).get("count") or 1)
-    times = f" ({count} times)" if count > 1 else ""
+    times = f" ({count(event)} times)" if count(event) > 1 else ""
     return f"{event.get('reason')}: {str(event.get('message') or '').strip()}{times}"

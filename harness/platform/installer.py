@@ -11,6 +11,7 @@ from harness.common.progress import OnProgress
 from harness.errors import InstallError
 from harness.kube import ApiError, KubeApi, Manifest, NotFound, events, pullsecrets
 from harness.kube.troubles import Trouble, statuses_of, trouble_of
+from harness.kube.unread_secrets import tries_again_with_secret
 from harness.platform import failed_pulls
 from harness.settings import how_to_set
 from harness.wire import reasons
@@ -72,7 +73,7 @@ def wait(
         if phase == "Succeeded":
             return
         trouble = trouble_of(pod)
-        if trouble is not None:
+        if trouble is not None and not tries_again_with_secret(api, pod, trouble):
             message = trouble.message or trouble.reason
             why = f"{trouble.reason} of {trouble.image}"
             if trouble.unauthorized:
