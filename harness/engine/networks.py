@@ -1,10 +1,12 @@
-"""The network over which a container of the harness is reached, and what helps when no more of them can be made."""
+"""The networks that the host side makes on the engine, and what helps when no more of them can be made."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.engine.leftovers import make_labels
+from harness.wire import subnets
 
 if TYPE_CHECKING:
     import docker
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from harness.cluster.ledger import Entry
 
 _POOLS = (
-    "an environment has up to five networks, and all that the engine has share its address pools: end environments "
+    "an environment has up to five networks, and the engine has no range of addresses left for one: end environments "
     "(`kaapana-harness status`), remove unused networks (`docker network prune`), or add "
     "`default-address-pools` to the engine's daemon.json"
 )
@@ -23,15 +25,68 @@ def name_edge(environment_id: str) -> str:
     return f"kh-{environment_id}-edge"
 
 
+def create(
+    client: docker.DockerClient,
+    name: str,
+    labels: Mapping[str, str],
+    *,
+    internal: bool = False,
+    options: Mapping[str, str] | None = None,
+) -> None:
+    """Create a bridge network; where the engine's ranges of addresses are used up, in one of ours.
+
+    Raises:
+        docker.errors.APIError: the engine refuses it.
+    """
+    import docker.errors
+    from docker.types import IPAMConfig, IPAMPool
+
+    from harness.engine.connection import read_message
+
+    def make(ipam: IPAMConfig | None = None) -> None:
+        client.api.create_network(
+            name,
+            driver="bridge",
+            labels=dict(labels),
+            internal=internal,
+            options=dict(options or {}),
+            ipam=ipam,
+            check_duplicate=True,
+        )
+
+    try:
+        make()
+    except docker.errors.APIError as refusal:
+        if not subnets.are_used_up(read_message(refusal)):
+            raise
+        used_up = refusal
+    else:
+        return
+    for subnet in subnets.find_free(_taken(client)):
+        try:
+            make(IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]))
+        except docker.errors.APIError as refusal:
+            if not subnets.is_taken(read_message(refusal)):
+                raise
+        else:
+            return
+    raise used_up
+
+
 def create_edge(client: docker.DockerClient, entry: Entry) -> None:
-    """Create :func:`edge`: not the engine's default network, which others share.
+    """Create the network of :func:`name_edge`: not the engine's default network, which others share.
 
     (That one may be switched off, and a bridge that was made again by hand changes its hardware address whenever a
     container starts or ends, which cuts connections off for half a minute.)
     """
-    client.api.create_network(name_edge(entry.id), driver="bridge", labels=make_labels(entry), check_duplicate=True)
+    create(client, name_edge(entry.id), make_labels(entry))
 
 
 def advise(words: str) -> str:
     """Return the next step after an engine's refusal."""
-    return _POOLS if "address pool" in words else "`kaapana-harness doctor` examines the engine"
+    return _POOLS if subnets.are_used_up(words) else "`kaapana-harness doctor` examines the engine"
+
+
+def _taken(client: docker.DockerClient) -> list[str]:
+    entries = [(network.get("IPAM") or {}).get("Config") or () for network in client.api.networks()]
+    return [str(entry["Subnet"]) for found in entries for entry in found if entry.get("Subnet")]

@@ -53,7 +53,7 @@ def try_engine(image: str) -> None:
         try:
             # like those of pods: the engine's machine has no address on it
             inside = {"com.docker.network.bridge.inhibit_ipv4": "true"}
-            api.create_network(f"{name}-pods", driver="bridge", internal=True, options=inside, labels=labels)
+            networks.create(client, f"{name}-pods", labels, internal=True, options=inside)
             networks.create_edge(client, entry)
             host = api.create_host_config(
                 mounts=[Mount("/var/run/docker.sock", path, type="bind")],

@@ -39,6 +39,7 @@ class StandIn:
         said: further fields of what ``/version`` answers.
         inside: fields of what ``/info`` answers.
         refusals: regular expression for ``METHOD path``, with status and message of the answer.
+        pools_used_up: it has no range of addresses left for a network that does not name one.
         versions: versions that clients have spoken; empty text for a path without one.
         refused: messages to clients about their version.
     """
@@ -49,6 +50,7 @@ class StandIn:
     said: dict[str, Any] = dataclasses.field(default_factory=dict)
     inside: dict[str, Any] = dataclasses.field(default_factory=dict)
     refusals: dict[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
+    pools_used_up: bool = False
     real: str = REAL
     versions: set[str] = dataclasses.field(default_factory=set)
     refused: list[str] = dataclasses.field(default_factory=list)
@@ -174,6 +176,11 @@ def _serve(standin: StandIn, client: socket.socket) -> None:
         if re.fullmatch(pattern, f"{method} {path}"):
             _answer(client, status, {"message": words})
             return
+    if standin.pools_used_up and (method, path) == ("POST", "/networks/create"):
+        rest = _read_body(client, fields, rest)
+        if b'"Subnet"' not in rest:
+            _answer(client, 500, {"message": "all predefined address pools have been fully subnetted"})
+            return
     if path == "/_ping":
         client.sendall(
             f"HTTP/1.1 200 OK\r\nApi-Version: {standin.api}\r\nOstype: linux\r\nBuilder-Version: 2\r\n"
@@ -199,6 +206,14 @@ def _serve(standin: StandIn, client: socket.socket) -> None:
         upstream.connect(standin.real)
         upstream.sendall("\r\n".join([f"{method} {target} HTTP/1.1", *fields, "", ""]).encode("latin-1") + rest)
         _pump(client, upstream)
+
+
+def _read_body(client: socket.socket, fields: list[str], begun: bytes) -> bytes:
+    names = {name.lower(): value for name, _, value in (field.partition(":") for field in fields)}
+    length = int(names["content-length"])
+    while len(begun) < length:
+        begun += client.recv(_BLOCK)
+    return begun
 
 
 def _answer(client: socket.socket, status: int, document: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 import secrets
@@ -26,10 +27,13 @@ from harness.errors import BuildError, EngineError, ImageError
 from harness.images import RegistryClient
 from harness.platform import delivery
 from harness.settings import Settings
+from harness.wire import subnets
+from harness.wire.names import SERVICES_NAMESPACE
 from tests.artefacts import registries
-from tests.cluster.objects import IMAGE, Objects, python
+from tests.cluster.objects import IMAGE, Objects, fetch_script, http_server, python
 from tests.engines.standin import StandIn
 
+RANGE = ipaddress.IPv4Network(subnets.RANGE)
 NEWER = {"api": "1.60", "minimum": "1.44"}
 Play = Callable[[StandIn], StandIn]
 _USERS = f"ada:{bcrypt.hashpw(b'lovelace', bcrypt.gensalt(4)).decode()}\n"
@@ -203,6 +207,33 @@ def test_the_engines_words_about_images_that_it_cannot_save_are_reported(
         delivery.write_archive([image], tmp_path / "images.tar", lambda line: None)
     assert caught.value.last_seen == 'file integrity checksum failed for "etc/passwd"'
     assert not list(tmp_path.glob("*.tar*"))
+
+
+def test_networks_are_made_in_ranges_of_our_own_where_the_engine_has_none_left(
+    play: Play, services_image: str, settings: Settings
+) -> None:
+    play(StandIn(**NEWER, pools_used_up=True))
+    name = f"e{secrets.token_hex(3)}"
+    cluster = open_cluster("docker", settings, environment_id=name, images=[services_image])
+    try:
+        cluster.wait_until_usable()
+        cluster.provide_images({IMAGE: services_image})
+        for namespace in (SERVICES_NAMESPACE, "project-1"):
+            cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        platform, project = Objects(cluster.api, SERVICES_NAMESPACE), Objects(cluster.api, "project-1")
+        web = platform.pod(http_server(8080, "from the web"), annotations={"kaapana-harness/networks": "pods"})
+        address = platform.ready(web)["status"]["podIP"]
+        assert ipaddress.ip_address(address) in RANGE
+        labels = {"network-access-external-ips": "true"}
+        script = python(fetch_script(f"http://{address}:8080/", reached=True))
+        assert [project.output(script), project.output(script, labels=labels)] == ["from the web"] * 2
+        with contextlib.closing(connect()) as client:
+            made = [entry for entry in client.api.networks() if entry["Name"].startswith(f"kh-{name}-")]
+        ranges = {entry["IPAM"]["Config"][0]["Subnet"] for entry in made}
+        assert len(ranges) == len(made) == 5
+        assert all(ipaddress.IPv4Network(found).subnet_of(RANGE) for found in ranges)
+    finally:
+        cluster.close()
 
 
 NO_ADDRESSES = {r"POST /networks/create": (404, "could not find an available address pool")}

@@ -115,16 +115,10 @@ class _Keeper:
             _say(failed="\n".join([*lines, f"kind ended with exit status {status}"]))
 
     def _create_network(self) -> None:
-        from harness.engine import connect
+        from harness.engine import connect, networks
 
         with contextlib.closing(connect()) as client:
-            client.api.create_network(
-                self._order.network,
-                driver="bridge",
-                labels=self._order.labels,
-                options=_mtu(client),
-                check_duplicate=True,
-            )
+            networks.create(client, self._order.network, self._order.labels, options=_mtu(client))
 
     def _create_volumes(self) -> None:
         from harness.cluster.kind import preparation

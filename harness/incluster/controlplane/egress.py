@@ -12,9 +12,11 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 from harness.incluster.controlplane.routing_rules import RoutingRule
+from harness.wire import subnets
 
-# this network, link-local addresses (where clouds keep credentials), multicast and broadcast: neighbours of the host
-_NEVER: Final = ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32")
+# this network, link-local addresses (where clouds keep credentials), multicast and broadcast: neighbours of the host;
+# and where networks of environments may be made later
+_NEVER: Final = ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32", subnets.RANGE)
 _SITE: Final = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
 _EVERYTHING: Final = "0.0.0.0/0"
 # the networks of the harness have no IPv6

@@ -22,6 +22,7 @@ from harness.incluster.controlplane.routing_rules import PROTOCOLS, RoutingRule
 from harness.incluster.controlplane.selectors import matches
 from harness.incluster.controlplane.store import Store
 from harness.kube import Manifest
+from harness.wire import subnets
 from harness.wire.annotations import ANNOTATION_NETWORKS, ANNOTATION_REACHABLE
 from harness.wire.names import (
     ADMIN_NAMESPACE,
@@ -142,7 +143,28 @@ class Networks:
             "Options": options,
             "Labels": self._config.labels,
         }
-        await self._engine.call("POST", "/networks/create", body=body)
+        try:
+            await self._engine.call("POST", "/networks/create", body=body)
+        except EngineCallError as refusal:
+            if not subnets.are_used_up(refusal.message) or not await self._create_in_own_range(body):
+                raise
+
+    async def _create_in_own_range(self, body: dict[str, Any]) -> bool:
+        """Create a network with a range of its own; return ``False`` when all of them are taken."""
+        records = await self._engine.call("GET", "/networks")
+        taken = [network.prefix for record in records for network in read_networks(record)]
+        for subnet in subnets.find_free(taken):
+            try:
+                await self._engine.call(
+                    "POST", "/networks/create", body={**body, "IPAM": {"Config": [{"Subnet": subnet}]}}
+                )
+            except EngineCallError as refusal:
+                # several networks are made at the same time
+                if not subnets.is_taken(refusal.message):
+                    raise
+            else:
+                return True
+        return False
 
     async def ensure_out_network(self) -> None:
         """Make the network that leads out, unless it is there."""
