@@ -55,14 +55,8 @@ def make_document(
         # kind writes v1beta4 for Kubernetes 1.36 and newer; it takes the patch of the version that it writes
         _cluster_patch("v1beta3", lambda arguments: arguments),
         _cluster_patch("v1beta4", lambda arguments: [{"name": name, "value": arguments[name]} for name in arguments]),
-        {
-            "kind": "KubeletConfiguration",
-            "podPidsLimit": _PIDS,
-            # from 1.35 on a kubelet refuses a machine with cgroup v1 that is not allowed by this
-            "failCgroupV1": False,
-            # a kubelet that watches a Secret waits one second for it, and then pulls without its login
-            "configMapAndSecretChangeDetectionStrategy": "Get",
-        },
+        # from 1.35 on a kubelet refuses a machine with cgroup v1 that is not allowed by this
+        {"kind": "KubeletConfiguration", "podPidsLimit": _PIDS, "failCgroupV1": False},
     ]
     if nodes > 1:
         # kind opens the control plane to pods only where it is the only node

@@ -92,10 +92,13 @@ def _owner(environment_id: str, program: Path, image: str) -> subprocess.Popen[s
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
     assert process.stdout is not None
+    lines = []
     for line in process.stdout:
         if words in line:
             return line
-    raise AssertionError(f"the owner never said {words!r}")
+        lines.append(line)
+    error = process.stderr.read() if process.stderr else ""
+    raise AssertionError(f"the owner never said {words!r}, but:\n{''.join(lines)}{error}")
 
 
 def left(settings: Settings, environment_id: str) -> list[str]:

@@ -94,13 +94,6 @@ def test_kubelets_that_refuse_cgroup_v1_by_themselves_are_allowed_it() -> None:
     assert patch["failCgroupV1"] is False
 
 
-def test_kubelets_read_a_pull_secret_whenever_they_need_it() -> None:
-    patch = _patched(
-        config.make_document("kh-x", host_ports=HOST_PORTS), "KubeletConfiguration", "kubelet.config.k8s.io/v1beta1"
-    )
-    assert patch["configMapAndSecretChangeDetectionStrategy"] == "Get"
-
-
 def test_every_node_port_that_the_api_server_gives_out_is_published_on_loopback_only() -> None:
     document = config.make_document(
         "kh-x", host_ports=HOST_PORTS, nodes=2, content=["/volumes/a", "/volumes/b"], base="/volumes/base"
