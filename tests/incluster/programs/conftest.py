@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import locale
 import os
@@ -53,14 +54,18 @@ def execute(
     return start
 
 
+@functools.cache
 def _processing_image() -> str:
-    from harness.images import compute_tags
+    """Make the image, which takes minutes where nothing has done so before; skip the test without an engine."""
+    from harness import doctor, images
+    from harness.errors import EngineError
     from harness.settings import Settings
 
-    tag = compute_tags(Settings.load(environ={})).get("processing")
-    if not tag:
-        pytest.skip("needs the program on this machine or the processing image: kaapana-harness doctor --fix")
-    return tag
+    try:
+        doctor.require_engine()
+    except EngineError:
+        pytest.skip("needs the program on this machine, or a container engine: kaapana-harness doctor --fix")
+    return images.ensure("processing", settings=Settings.load(environ={}))
 
 
 @pytest.fixture
