@@ -10,19 +10,26 @@ from harness.kube import events, pullsecrets
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError
 from harness.kube.manifest import Manifest
-from harness.kube.troubles import Trouble
+from harness.kube.troubles import Trouble, trouble_of
 from harness.wire.pulls import SecretVerdict
 
 _UNREAD = "FailedToRetrieveImagePullSecret"
 _PULLING = "Pulling"
 
 
+def find_trouble(api: KubeApi, pod: Manifest) -> Trouble | None:
+    """Return :func:`trouble_of` a pod, except for a pull that the node will try again with its secret."""
+    trouble = trouble_of(pod)
+    return None if trouble is None or tries_again_with_secret(api, pod, trouble) else trouble
+
+
 def tries_again_with_secret(api: KubeApi, pod: Manifest, trouble: Trouble) -> bool:
-    """Return whether no attempt is known that had the pull secret that fits the image; then the node tries again.
+    """Return whether the node has yet to pull the image with the secret that fits it.
 
     ``False`` where the secrets or the events cannot be read.
     """
-    if not trouble.unauthorized or trouble.published:  # what publishes problems has read the secrets itself
+    # our control plane publishes its problems, and always has the secrets
+    if not trouble.unauthorized or trouble.published:
         return False
     try:
         secrets = pullsecrets.refusal(api, pod, trouble.image).secrets
@@ -37,5 +44,5 @@ def tries_again_with_secret(api: KubeApi, pod: Manifest, trouble: Trouble) -> bo
             unread += events.count(event)
         elif event.get("reason") == _PULLING and f'"{trouble.image}"' in message:
             attempts += events.count(event)
-    # events come later than the status: without one of an attempt, the next change of the pod decides
+    # events may come after the status: before those of an attempt, wait for the pod's next change
     return bool(noted and fitting) and attempts <= unread

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from harness.common.progress import OnProgress
 from harness.errors import InstallError
 from harness.kube import ApiError, KubeApi, Manifest, NotFound, events, pullsecrets
-from harness.kube.troubles import Trouble, statuses_of, trouble_of
-from harness.kube.unread_secrets import tries_again_with_secret
+from harness.kube.troubles import Trouble, statuses_of
+from harness.kube.unread_secrets import find_trouble
 from harness.platform import failed_pulls
 from harness.settings import how_to_set
 from harness.wire import reasons
@@ -72,8 +72,8 @@ def wait(
         phase = status.get("phase", "Pending")
         if phase == "Succeeded":
             return
-        trouble = trouble_of(pod)
-        if trouble is not None and not tries_again_with_secret(api, pod, trouble):
+        trouble = find_trouble(api, pod)
+        if trouble is not None:
             message = trouble.message or trouble.reason
             why = f"{trouble.reason} of {trouble.image}"
             if trouble.unauthorized:

@@ -10,6 +10,7 @@ from harness.common.progress import OnProgress, quiet
 from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi, Manifest, events, troubles
 from harness.kube.errors import Unavailable
+from harness.kube.unread_secrets import find_trouble
 from harness.settings import how_to_set
 from harness.wire.names import SERVICES_NAMESPACE
 from harness.wire.polling import Polling
@@ -114,7 +115,7 @@ def _is_ready(pod: Manifest) -> bool:
 
 def _raise_if_hopeless(api: KubeApi, name: str, pod: Manifest, first: Manifest) -> None:
     """Raise when a pod cannot start, or has ended too often since it was seen first."""
-    trouble = troubles.trouble_of(pod)
+    trouble = find_trouble(api, pod)
     if trouble is not None:
         raise PlatformError(f"{name} cannot start: {trouble.reason} of {trouble.image}", last_seen=trouble.message)
     before = _restarts(first)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from harness.errors import PlatformError
-from harness.kube import KubeApi, NotFound, events, troubles
+from harness.kube import KubeApi, NotFound, events
+from harness.kube.unread_secrets import find_trouble
 from harness.settings import how_to_set
 from harness.wire.names import SERVICES_NAMESPACE
 
@@ -29,7 +30,7 @@ def pull(api: KubeApi, image: str, *, timeout_s: float) -> None:
             status = pod.get("status") or {}
             if status.get("phase") in {"Running", "Succeeded", "Failed"}:
                 return
-            trouble = troubles.trouble_of(pod)
+            trouble = find_trouble(api, pod)
             if trouble is not None:
                 raise PlatformError(
                     f"the nodes of the cluster cannot pull from the registry: {trouble.reason} of {trouble.image}",

@@ -15,7 +15,7 @@ from harness.incluster.airflow.loglimit import TAIL_LINES, LogLimit
 from harness.kube import Manifest, events, pullsecrets, troubles
 from harness.kube.client import KubeApi
 from harness.kube.errors import ApiError, Conflict, Expired, NotFound, Unavailable
-from harness.kube.unread_secrets import tries_again_with_secret
+from harness.kube.unread_secrets import find_trouble
 from harness.wire import name_lookups, names, reasons
 from harness.wire.annotations import ANNOTATION_TASK
 from harness.wire.outcome import Outcome
@@ -128,8 +128,8 @@ class PodRun:
                     ended = self._end_early(pod, reasons.EVICTED, evicted)
                     return dataclasses.replace(ended, low_disk=outcome.is_low_on_disk(pod))
                 return self._end_early(pod, reasons.DELETED, "the pod was deleted from outside while the task ran")
-            trouble = troubles.trouble_of(pod)
-            if trouble is not None and not tries_again_with_secret(self._api, pod, trouble):
+            trouble = find_trouble(self._api, pod)
+            if trouble is not None:
                 text = f"image {self.image} cannot be started, {trouble.reason}: {trouble.message}"
                 ended = self._end_early(pod, trouble.reason, text)
                 return dataclasses.replace(ended, refusal=self._refusal(pod, trouble), unreached=trouble.unreached)
