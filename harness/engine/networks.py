@@ -59,18 +59,15 @@ def create(
     except docker.errors.APIError as refusal:
         if not subnets.are_used_up(read_message(refusal)):
             raise
-        used_up = refusal
-    else:
-        return
-    for subnet in subnets.find_free(_taken(client)):
-        try:
-            make(IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]))
-        except docker.errors.APIError as refusal:
-            if not subnets.is_taken(read_message(refusal)):
-                raise
-        else:
-            return
-    raise used_up
+        for subnet in subnets.find_free(_list_ranges(client)):
+            try:
+                make(IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]))
+            except docker.errors.APIError as conflict:
+                if not subnets.is_taken(read_message(conflict)):
+                    raise
+            else:
+                return
+        raise
 
 
 def create_edge(client: docker.DockerClient, entry: Entry) -> None:
@@ -87,6 +84,6 @@ def advise(words: str) -> str:
     return _POOLS if subnets.are_used_up(words) else "`kaapana-harness doctor` examines the engine"
 
 
-def _taken(client: docker.DockerClient) -> list[str]:
+def _list_ranges(client: docker.DockerClient) -> list[str]:
     entries = [(network.get("IPAM") or {}).get("Config") or () for network in client.api.networks()]
     return [str(entry["Subnet"]) for found in entries for entry in found if entry.get("Subnet")]

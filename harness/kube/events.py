@@ -49,5 +49,6 @@ def count(event: Manifest) -> int:
 
 
 def _line(event: Manifest) -> str:
-    times = f" ({count(event)} times)" if count(event) > 1 else ""
+    number = count(event)
+    times = f" ({number} times)" if number > 1 else ""
     return f"{event.get('reason')}: {str(event.get('message') or '').strip()}{times}"

@@ -211,8 +211,8 @@ def _serve(standin: StandIn, client: socket.socket) -> None:
 def _read_body(client: socket.socket, fields: list[str], begun: bytes) -> bytes:
     names = {name.lower(): value for name, _, value in (field.partition(":") for field in fields)}
     length = int(names["content-length"])
-    while len(begun) < length:
-        begun += client.recv(_BLOCK)
+    while len(begun) < length and (block := client.recv(_BLOCK)):
+        begun += block
     return begun
 
 

@@ -218,8 +218,7 @@ class _Api:
         if request.method == "POST":
             change = NodeImages.from_json(await _body(request))
             images.imported.update(change.imported)
-            if change.provided:
-                images.provide(change.provided, change.commands)
+            images.provide(change.provided, change.commands)
             for reference in change.withdrawn:
                 images.imported.pop(reference, None)
         return JSONResponse(images.node)

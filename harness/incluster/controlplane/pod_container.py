@@ -23,7 +23,7 @@ class PodContainer:
         spec: its part of the pod's ``spec``.
         id: the engine's id of the present container, empty before the first.
         state: ``waiting``, ``running`` or ``terminated`` as in ``containerStatuses``.
-        kills_before: how many processes the machine had killed for want of memory when it was created.
+        kills_before: how many processes the kernel had killed to free memory when it was created.
         pull_problem: why the last failed pull of its image failed, if one has.
     """
 
