@@ -141,17 +141,21 @@ def wrapper_path(folder: Path) -> Path:
     return folder / "oci-runtime"
 
 
-def install_runtime_wrapper(folder: Path) -> Path:
+def install_runtime_wrapper(folder: Path, interpreter: Path | None = None) -> Path:
     """Copy the wrapper to a place that outlives this clone, and return its path.
 
-    The daemon runs it as root, so only root may write it; the interpreter is the one below a virtual
-    environment, which may go.
+    The daemon runs it as root, so only root may write it.
+
+    Args:
+        folder: of state.
+        interpreter: a Python where the daemon runs; by default the one below this virtual environment, which may go.
     """
+    interpreter = interpreter or Path(sys.executable).resolve()
     source = Path(__file__).with_name("runtime_wrapper.py").read_text("utf-8")
     path = wrapper_path(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(f"#!{Path(sys.executable).resolve()} -IS\n{source}", "utf-8")
+    part.write_text(f"#!{interpreter} -IS\n{source}", "utf-8")
     part.chmod(0o755)
     part.replace(path)
     return path

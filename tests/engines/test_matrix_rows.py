@@ -52,6 +52,7 @@ def test_the_list_has_a_row_for_each_engine_that_is_promised() -> None:
     assert [row.name for row in found.values() if row.environment] == ["docker-28.5-containerd-api-1.44"]
     assert [row.product for row in found.values() if row.refusal] == ["docker-rootless", "podman"]
     assert [row.name for row in found.values() if row.module] == ["docker-29"]
+    assert [row.name for row in found.values() if row.kind] == ["docker-28.5-containerd"]
 
 
 def test_a_row_builds_before_any_row_loads_what_it_has_built() -> None:
@@ -68,8 +69,10 @@ def test_a_row_builds_before_any_row_loads_what_it_has_built() -> None:
         (('["docker.io"]', "[]"), "row a: packages has to be a list of names"),
         (('"28"', "28"), "row a: every value but packages"),
         (('"a"', '"../a"'), "row ../a: a name has small letters"),
-        (('"load"', '"load"\nproduct = "podman"\ndaemon = { debug = true }'), "row a: daemon and module are"),
-        (('"load"', '"load"\nproduct = "podman"\nmodule = "example.org/d@v1"'), "row a: daemon and module are"),
+        (('"load"', '"load"\nproduct = "podman"\ndaemon = { debug = true }'), "row a: daemon, module and"),
+        (('"load"', '"load"\nproduct = "podman"\nmodule = "example.org/d@v1"'), "row a: daemon, module and"),
+        (('"load"', '"load"\nproduct = "podman"\nkind = true'), "row a: daemon, module and"),
+        (('"load"', '"load"\nkind = "yes"'), "row a: kind has to be true or false"),
         (('"load"', '"load"\nmodule = "example.org/d"'), "row a: module is 'example.org/d'"),
         (('"load"', '"load"\nmodule = "--help@v1"'), "row a: module is '--help@v1'"),
         (('"load"', '"load"\ndaemon = 1'), "row a: daemon has to be a table"),
@@ -178,6 +181,7 @@ PASSED = Outcome(
     warm=8.5,
     edit=None,
     conformance=Suite(91, 3, (), 80.0),
+    kind=Suite(11, 0, (), 90.0),
     verdict=outcome.PASSED,
 )
 
@@ -188,9 +192,9 @@ def test_the_table_has_a_line_for_each_row() -> None:
     assert lines[0].startswith("| row | engine | image store | API | builder |")
     assert lines[2] == (
         "| docker-28.5 | Docker 28.5.2 | overlay2 | 1.24 to 1.51 | BuildKit | built | 331.3 s | 8.5 s |  "
-        "| 88 of 91 | passed |"
+        "| 88 of 91 | 11 of 11 | passed |"
     )
-    assert lines[3].endswith("| 6 of 9 | failed: a / b c |")
+    assert lines[3].endswith("| 6 of 9 |  | failed: a / b c |")
     assert len({line.count("|") for line in lines}) == 1
 
 

@@ -12,10 +12,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import EngineFacts
+from harness.doctor.probe import collect_facts
+from harness.doctor.remedies import RUNTIME, install_runtime_wrapper
 from harness.errors import PlatformError, UsageError
 from harness.wire.polling import Polling
 from tests.engines.matrix import machine, rootless
@@ -30,6 +32,7 @@ _POLL_S = 0.1
 _LONGEST = 50
 # where Debian's packages have them
 _PLUGINS = "usr/libexec/docker/cli-plugins"
+_PYTHON = Path("/usr/bin/python3")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DATA: Final = {
     "docker": "/var/lib/docker",
@@ -69,6 +72,10 @@ class Places:
         return self.shared / "docker"
 
     @property
+    def state(self) -> Path:
+        return self.shared / "state"
+
+    @property
     def log(self) -> Path:
         return self.logs / "engine.log"
 
@@ -79,7 +86,7 @@ class Places:
             **inherited,
             "DOCKER_HOST": f"unix://{self.socket}",
             "DOCKER_CONFIG": str(self.configuration),
-            "KAAPANA_HARNESS_STATE_DIR": str(self.shared / "state"),
+            "KAAPANA_HARNESS_STATE_DIR": str(self.state),
             "TMPDIR": str(self.shared / "tmp"),
         }
 
@@ -101,7 +108,7 @@ def running(row: Row, root: Path, places: Places, namespace: Namespace) -> Itera
     plugins = {"cliPluginsExtraDirs": [str(root / _PLUGINS)]}
     (places.configuration / "config.json").write_text(json.dumps(plugins), "utf-8")
     settings = places.shared / "daemon.json"
-    settings.write_text(json.dumps(dict(row.daemon)), "utf-8")
+    settings.write_text(json.dumps({**row.daemon, **_runtimes(row, places)}), "utf-8")
     if row.product == "docker":
         command = ["dockerd", "--config-file", str(settings), "--host", f"unix://{places.socket}"]
     elif row.product == "docker-rootless":
@@ -120,6 +127,14 @@ def running(row: Row, root: Path, places: Places, namespace: Namespace) -> Itera
         yield _answer(process, places)
     finally:
         _stop(process)
+
+
+def _runtimes(row: Row, places: Places) -> dict[str, Any]:
+    """Return the setting that nodes of kind need where this machine withholds a capability."""
+    if not row.kind or collect_facts().resource_capability:
+        return {}
+    wrapper = install_runtime_wrapper(places.state, _PYTHON)
+    return {"runtimes": {RUNTIME: {"path": str(wrapper)}}}
 
 
 def _answer(process: subprocess.Popen[bytes], places: Places) -> EngineFacts:

@@ -54,7 +54,7 @@ class Outcome:
         images: how they got there, with the seconds.
         cold: seconds of the first run of the scenario, with what it had to build.
         warm, edit: seconds, see :mod:`tests.engines.matrix.timing`.
-        conformance, scenario: suites.
+        conformance, scenario, kind: suites.
         verdict: one of the words above.
         reason: the first line of what went wrong, or of the refusal.
     """
@@ -70,6 +70,7 @@ class Outcome:
     edit: float | None = None
     conformance: Suite | None = None
     scenario: Suite | None = None
+    kind: Suite | None = None
     verdict: str = MISSING
     reason: str = ""
 
@@ -81,7 +82,7 @@ class Outcome:
 def read_outcome(path: Path) -> Outcome:
     """Return what an earlier call has kept."""
     document: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    for name in ("conformance", "scenario"):
+    for name in ("conformance", "scenario", "kind"):
         if document[name]:
             document[name] = Suite(**{**document[name], "failures": tuple(document[name]["failures"])})
     return Outcome(**document)

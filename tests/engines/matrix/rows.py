@@ -21,6 +21,7 @@ PRODUCTS: Final = ("docker", "docker-rootless", "podman")
 WAYS: Final = ("build", "load")
 # it becomes a part of paths, among them that of a socket, which may have 107 bytes
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
+_NO_TEXTS: Final = ("packages", "daemon", "environment", "kind")
 _MODULE: Final = re.compile(r"[a-z0-9][a-z0-9._~/-]*@v[0-9A-Za-z.+-]+")
 
 
@@ -38,6 +39,7 @@ class Row:
         environment: of the engine.
         refusal: what the harness has to say first; empty where it has to work.
         module: the Go module, ``path@version``, that the daemon is compiled from; empty where a package has it.
+        kind: whether kind runs on it, too.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Row:
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     refusal: str = ""
     module: str = ""
+    kind: bool = False
 
 
 def read_rows(path: Path = LIST) -> list[Row]:
@@ -98,8 +101,10 @@ def _row(path: Path, number: int, table: Mapping[str, Any]) -> Row:
     packages, environment = table["packages"], table.get("environment", {})
     if not isinstance(packages, list) or not packages or not _texts(packages):
         raise UsageError(f"{where}: packages has to be a list of names")
-    if not _texts([value for name, value in table.items() if name not in {"packages", "daemon", "environment"}]):
-        raise UsageError(f"{where}: every value but packages, daemon and environment has to be a text")
+    if not isinstance(table.get("kind", False), bool):
+        raise UsageError(f"{where}: kind has to be true or false")
+    if not _texts([value for name, value in table.items() if name not in _NO_TEXTS]):
+        raise UsageError(f"{where}: every value but {', '.join(_NO_TEXTS)} has to be a text")
     if not _texts(list(environment.values())):
         raise UsageError(f"{where}: the values of environment have to be texts")
     row = Row(**{**table, "packages": tuple(packages)})
@@ -108,8 +113,8 @@ def _row(path: Path, number: int, table: Mapping[str, Any]) -> Row:
     for name, value, allowed in (("images", row.images, WAYS), ("product", row.product, PRODUCTS)):
         if value not in allowed:
             raise UsageError(f"{where}: {name} is {value!r}", fix=f"one of: {', '.join(allowed)}")
-    if row.product != "docker" and (row.daemon or row.module):
-        raise UsageError(f"{where}: daemon and module are for docker")
+    if row.product != "docker" and (row.daemon or row.module or row.kind):
+        raise UsageError(f"{where}: daemon, module and kind are for docker")
     if row.module and not _MODULE.fullmatch(row.module):
         raise UsageError(f"{where}: module is {row.module!r}", fix="path@version, as `go install` takes it")
     return row

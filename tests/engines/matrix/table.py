@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from tests.engines.matrix.outcome import FAILED, MISSING, Outcome, Suite
 
-_TITLES = ("row", "engine", "image store", "API", "builder", "images", "cold", "warm", "edit", "conformance", "verdict")
+_TITLES = (
+    *("row", "engine", "image store", "API", "builder", "images"),
+    *("cold", "warm", "edit", "conformance", "kind", "verdict"),
+)
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
@@ -24,9 +27,9 @@ def exit_status(outcomes: Sequence[Outcome], *, allow_missing: bool) -> int:
 def _cells(outcome: Outcome) -> list[str]:
     verdict = f"{outcome.verdict}: {outcome.reason}" if outcome.reason else outcome.verdict
     times = [_seconds(value) for value in (outcome.cold, outcome.warm, outcome.edit)]
-    suite = _suite(outcome.conformance)
+    suites = [_suite(suite) for suite in (outcome.conformance, outcome.kind)]
     found = (outcome.engine, outcome.store, outcome.api, outcome.builder, outcome.images)
-    return [outcome.row, *found, *times, suite, verdict]
+    return [outcome.row, *found, *times, *suites, verdict]
 
 
 def _suite(suite: Suite | None) -> str:

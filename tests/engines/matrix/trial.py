@@ -27,6 +27,7 @@ from tests.engines.matrix.traces import remove
 # what is beside it is about other clusters
 CONFORMANCE = ("tests/cluster", "--ignore=tests/cluster/kind", "--ignore=tests/cluster/context")
 SCENARIO = "scenarios/otsus-method"
+KIND = ("tests/cluster/test_images.py", SCENARIO, "--kaapana-cluster", "kind")
 _IMAGES_S, _SUITE_S, _TIMING_S = 1800.0, 3600.0, 1800.0
 _TEST_S = 600
 
@@ -135,6 +136,8 @@ class _Trial:
         if not self.row.refusal and not self.plan.conformance_only:
             # what builds from nothing is timed before anything else has built a part of it
             stages[1:1] = [self._scenario, self._save, self._times]
+            if self.row.kind:
+                stages.append(self._kind)
         failures = []
         for stage in stages:
             try:
@@ -211,20 +214,29 @@ class _Trial:
                 self.result.images = "built"
         self._judge("scenario", self.result.scenario)
 
+    def _kind(self) -> None:
+        if self.result.kind is None or not self.result.kind.passed:
+            self.say("kind: the node image, otsus-method")
+            log = self.places.logs / "node-image.log"
+            if status := self._call([harness(), "images", "kind-node"], log, _IMAGES_S):
+                raise _StageError(f"kind: exit status {status} of the node image; see {log}")
+            self.result.kind = self._pytest("kind", KIND, KAAPANA_TEST_CLUSTERS="kind")
+        self._judge("kind", self.result.kind)
+
     def _judge(self, name: str, suite: Suite) -> None:
         if suite.passed:
             self.say(f"{name}: {suite}")
         else:
             raise _StageError(f"{name}: {suite}; see {self.places.logs / f'{name}.log'}")
 
-    def _pytest(self, name: str, what: Sequence[str]) -> Suite:
+    def _pytest(self, name: str, what: Sequence[str], **variables: str) -> Suite:
         report = self.places.logs / f"{name}.xml"
         report.unlink(missing_ok=True)
         # where a test that does not end stands, is in the log
         options = ["-v", "-p", "no:cacheprovider", "-o", f"faulthandler_timeout={_TEST_S}", "--junitxml", str(report)]
         options += ["--basetemp", str(self.places.shared / "t")]
         command = [sys.executable, "-m", "pytest", *options, *what]
-        self._call(command, self.places.logs / f"{name}.log", _SUITE_S)
+        self._call(command, self.places.logs / f"{name}.log", _SUITE_S, **variables)
         return outcome.read_suite(report)
 
     def _times(self) -> None:
@@ -238,10 +250,10 @@ class _Trial:
         measured = json.loads(figures.read_text("utf-8"))
         self.result.warm, self.result.edit = measured["warm"], measured["edit"]
 
-    def _call(self, words: Sequence[str], log: Path, timeout_s: float) -> int:
+    def _call(self, words: Sequence[str], log: Path, timeout_s: float, **variables: str) -> int:
         """Run a command as the engine's user; its exit status."""
         with log.open("wb") as output:
-            process = self.inside.start(words, self.places.environ(), output)
+            process = self.inside.start(words, {**self.places.environ(), **variables}, output)
             try:
                 return process.wait(timeout_s)
             except subprocess.TimeoutExpired:
