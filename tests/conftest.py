@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness import doctor
 from harness.common.redaction import REDACTOR
+from harness.doctor.facts import EngineFacts
+from harness.errors import EngineError
 
 
 def pytest_configure() -> None:
@@ -23,6 +26,15 @@ def _chosen_passwords_end_with_their_test() -> Iterator[None]:
     yield
     if REDACTOR._chosen is not known:
         REDACTOR._set(REDACTOR._random, known)
+
+
+@pytest.fixture(scope="session")
+def usable_engine() -> EngineFacts:
+    """The engine of this machine; tests that need one are skipped without it."""
+    try:
+        return doctor.require_engine()
+    except EngineError as error:
+        pytest.skip(error.cause)
 
 
 @pytest.fixture

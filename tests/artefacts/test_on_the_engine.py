@@ -14,8 +14,9 @@ from harness import engine
 from harness.artefacts import engine_archives
 from harness.artefacts.archive import ArchiveError, ImageArchive
 from harness.cluster.context.images import RegistryImages
+from harness.doctor.facts import EngineFacts
 from harness.engine import connect
-from harness.errors import EngineError, ImageError
+from harness.errors import ImageError
 from tests.artefacts import made_archives as made
 from tests.artefacts.made_archives import ARM_TOOL
 
@@ -24,13 +25,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[docker.DockerClient]:
-    try:
-        made_client = connect()
-    except EngineError as error:
-        pytest.skip(f"no engine: {error.cause}")
-    yield made_client
-    made_client.close()
+def client(usable_engine: EngineFacts) -> Iterator[docker.DockerClient]:
+    with contextlib.closing(connect()) as client:
+        yield client
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from docker import APIClient
 
 from harness import engine as engines
 from harness.artefacts.sources import open_sources
-from harness.errors import EngineError, PlatformError, UsageError
+from harness.doctor.facts import EngineFacts
+from harness.errors import PlatformError, UsageError
 from harness.images import RegistryClient, ensure
 from harness.settings import Settings
 from tests.artefacts.registries import Registry, running
@@ -24,12 +25,8 @@ USER, PASSWORD = "reader", secrets.token_urlsafe(12)
 
 
 @pytest.fixture(scope="module")
-def api() -> Iterator[APIClient]:
-    try:
-        client = engines.connect_api(timeout_s=300)
-    except EngineError as error:
-        pytest.skip(error.cause)
-    with client:
+def api(usable_engine: EngineFacts) -> Iterator[APIClient]:
+    with engines.connect_api(timeout_s=300) as client:
         yield client
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from harness.cluster import Cluster, open_cluster
-from harness.errors import EngineError
+from harness.doctor.facts import EngineFacts
 from harness.kube import Manifest
 from harness.platform import helm, projects
 from harness.platform.manifests import arrange
@@ -39,15 +39,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def services_image(settings: Settings) -> str:
+def services_image(usable_engine: EngineFacts, settings: Settings) -> str:
     """An image with a shell, Python and nothing that has to be pulled."""
     from harness import images
-    from harness.engine import connect
 
-    try:
-        connect().close()
-    except EngineError as error:
-        pytest.skip(f"no engine: {error.cause}")
     return images.ensure("services", settings=settings)
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine import connect
-from harness.errors import EngineError
 from tests.documents.pages import DOCS
 from tests.documents.reader import Reader
 
@@ -23,15 +21,6 @@ _TEST = """
 def test_it_runs(kaapana, small_ct):
     assert kaapana.install({extension!r}).run(dataset=small_ct).succeeded
 """
-
-
-@pytest.fixture
-def engine() -> None:
-    """Skip the test where there is no engine."""
-    try:
-        connect().close()
-    except EngineError as error:
-        pytest.skip(f"no engine: {error.cause}")
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def _is_nightly(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("kaapana_cluster") == "kind")
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("usable_engine")
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_commands_of_a_recipe_run(name: str, request: pytest.FixtureRequest, repository: Reader) -> None:
     # the Python of its own that setup-python gives a job, or a container; that of the tests must stay as it is
@@ -130,7 +130,7 @@ def test_the_commands_of_a_recipe_run(name: str, request: pytest.FixtureRequest,
         assert list(repository.folder.glob(f"evidence/{job}/*/*/report.html"))
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("usable_engine")
 def test_the_script_of_cron_runs_and_ends_as_its_tests_do(request: pytest.FixtureRequest, repository: Reader) -> None:
     clusters = ["docker", "kind"] if _is_nightly(request) else ["docker"]
     script = repository.folder / "nightly.sh"

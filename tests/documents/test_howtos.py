@@ -34,13 +34,13 @@ def _dicom() -> dict[str, str]:
     return {"folder/with/dicom": str(small_ct().path)}
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("usable_engine")
 @pytest.mark.parametrize("page", ["existing-extension", "from-0.4-to-0.6", "nightly"])
 def test_the_commands_of_a_page_run_on_this_machine(page: str, reader: MakeReader) -> None:
     assert reader(_dicom()).read(PAGES[page])
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("usable_engine")
 def test_a_task_is_debugged_as_the_page_says(tmp_path: Path, reader: MakeReader) -> None:
     one = reader(_dicom(), having={"terminal"})
     program = tmp_path / "my-extension/processing-containers/otsus-method/files/otsus_method.py"
@@ -50,7 +50,7 @@ def test_a_task_is_debugged_as_the_page_says(tmp_path: Path, reader: MakeReader)
     assert any(block.needs for block in one.read(PAGES["debug-a-task"]))
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("usable_engine")
 def test_the_page_about_gpus_holds_with_a_device_and_without(reader: MakeReader) -> None:
     need = "gpu" if _has_gpu() else "no-gpu"
     assert {frozenset({need})} == {block.needs for block in reader(_dicom(), having={need}).read(PAGES["gpu"])}
@@ -72,7 +72,7 @@ def test_the_variables_of_a_site_are_those_that_builds_take_over(reader: MakeRea
     assert environ[image_variable("python").name] == "registry.hospital.example/python:3.12"
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("usable_engine")
 def test_builds_reach_the_package_index_by_the_proxy_of_a_site(tmp_path: Path, reader: MakeReader) -> None:
     dockerfile = tmp_path / "my-extension/processing-containers/otsus-method/Dockerfile"
     # a step that no earlier build has done
@@ -87,14 +87,14 @@ def test_builds_reach_the_package_index_by_the_proxy_of_a_site(tmp_path: Path, r
         assert asked, one.printed
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("usable_engine")
 def test_the_nightly_commands_run_on_kind(request: pytest.FixtureRequest, reader: MakeReader) -> None:
     if request.config.getoption("kaapana_cluster") != "kind":
         pytest.skip("only with --kaapana-cluster kind")
     assert any("kind" in block.needs for block in reader(having={"kind"}).read(PAGES["nightly"]))
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("usable_engine")
 def test_the_nightly_commands_run_on_a_cluster_that_exists(
     request: pytest.FixtureRequest, tmp_path: Path, reader: MakeReader
 ) -> None:

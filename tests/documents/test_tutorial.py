@@ -14,8 +14,7 @@ from lxml import html
 
 from harness import extension
 from harness.bootstrap.browser import PROGRAMS
-from harness.engine import connect
-from harness.errors import EngineError
+from harness.doctor.facts import EngineFacts
 from harness.platform import helm
 from tests.documents.pages import DOCS, blocks
 from tests.documents.reader import Reader
@@ -66,12 +65,8 @@ def test_the_page_shows_the_picture_that_this_file_makes() -> None:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
+def reader(usable_engine: EngineFacts, tmp_path: Path) -> Iterator[Reader]:
     """A reader of the page, whose environments end with the test."""
-    try:
-        connect().close()
-    except EngineError as error:
-        pytest.skip(f"no engine: {error.cause}")
     root = str(DOCS.parent)
     reader = Reader(tmp_path, {CLONE: root}, {"KAAPANA_HARNESS_STATE_DIR": str(tmp_path / "state")})
     yield reader

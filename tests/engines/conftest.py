@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import doctor, images
-from harness.errors import EngineError
+from harness.doctor.facts import EngineFacts
 from harness.settings import Settings
 from tests.engines.standin import StandIn
 
@@ -23,12 +23,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 @pytest.fixture
-def services_image(settings: Settings) -> str:
+def services_image(usable_engine: EngineFacts, settings: Settings) -> str:
     """An image with Python, made on the real engine."""
-    try:
-        doctor.require_engine()
-    except EngineError as error:
-        pytest.skip(f"no engine: {error.cause}")
     return images.ensure("services", settings=settings)
 
 

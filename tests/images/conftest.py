@@ -11,8 +11,8 @@ import pytest
 from docker import APIClient
 
 from harness.doctor.builder import find_builder
+from harness.doctor.facts import EngineFacts
 from harness.engine import connect_api, find_image
-from harness.errors import EngineError
 from harness.images import RegistryClient, ensure
 from harness.settings import Settings
 
@@ -32,12 +32,8 @@ def isolated_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settin
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[APIClient]:
-    try:
-        api = connect_api(timeout_s=300)
-    except EngineError as error:
-        pytest.skip(error.cause)
-    with api:
+def engine(usable_engine: EngineFacts) -> Iterator[APIClient]:
+    with connect_api(timeout_s=300) as api:
         yield api
 
 

@@ -12,20 +12,16 @@ import pytest
 
 from harness import engine
 from harness.cluster.kind.node_image import programs
-from harness.errors import EngineError
+from harness.doctor.facts import EngineFacts
 
 REFUSED = "reject with icmp type host-unreachable"
 NAMESPACES = {name: {"kubernetes.io/metadata.name": name} for name in ("project", "services", "kube-system")}
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def program(usable_engine: EngineFacts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program, out of its image."""
-    try:
-        api = engine.connect_api()
-    except EngineError as error:
-        pytest.skip(error.cause)
-    with api:
+    with engine.connect_api() as api:
         tag = programs.make_tag(programs.NETWORK)
         if engine.find_image(api, tag) is None:
             pytest.skip("the network of the nodes is not compiled: kaapana-harness images kind-node")

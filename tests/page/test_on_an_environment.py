@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from harness import doctor
-from harness.errors import EngineError
 from harness.platform import ownership, projects, running
 from harness.platform.environment import Environment
 from harness.settings import Settings
@@ -18,13 +16,10 @@ from tests.page.visit import DAG, VIEWPORT, left_running, page_process, start_an
 from tests.report.browser import started
 
 
+@pytest.mark.usefixtures("usable_engine")
 def test_a_run_is_started_from_the_form_followed_live_and_its_report_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    try:
-        doctor.require_engine()
-    except EngineError as error:
-        pytest.skip(f"no engine: {error.cause}")
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
     wrong: list[str] = []
     with started() as browser, left_running() as settings, page_process(tmp_path / "reports") as (process, address):

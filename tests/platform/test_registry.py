@@ -13,8 +13,9 @@ from typing import Any, cast
 import pytest
 
 from harness.cluster import Cluster
+from harness.doctor.facts import EngineFacts
 from harness.engine import connect_api
-from harness.errors import EngineError, UsageError
+from harness.errors import UsageError
 from harness.images import RegistryClient, ensure
 from harness.kube import Manifest
 from harness.kube.pullsecrets import Login
@@ -69,11 +70,7 @@ def by_kind(objects: list[Manifest], kind: str) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def image() -> str:
-    try:
-        connect_api().close()
-    except EngineError as error:
-        pytest.skip(error.cause)
+def image(usable_engine: EngineFacts) -> str:
     return ensure("registry", settings=Settings())
 
 
