@@ -63,6 +63,16 @@ def test_a_run_that_succeeds_ends_with_0_and_leaves_run_json(platform: FakeEnvir
     assert platform.downs == [False]
 
 
+def test_without_out_the_evidence_of_a_run_is_in_the_folder_of_the_setting(
+    platform: FakeEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert invoke("run", "ext").exit_code == 0
+    monkeypatch.setenv("KAAPANA_HARNESS_REPORT", str(tmp_path / "reports"))
+    assert invoke("run", "ext").exit_code == 0
+    found = {path.relative_to(tmp_path) for path in tmp_path.glob("*/*/run.json")}
+    assert found == {Path("kaapana-report/ext-1/run.json"), Path("reports/ext-1/run.json")}
+
+
 def test_a_run_prints_findings_about_other_releases_in_one_line(
     platform: FakeEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -89,7 +89,7 @@ def test_an_environment_of_a_running_process_is_not_touched(state: Path, monkeyp
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (None, "does not answer: it does not work any more"),
+        (None, "does not answer: no API server answers at its address"),
         (FakeCluster(missing=9000), "does not answer: port 9000 got no address"),
         (EngineError("no engine answers"), "does not answer: no engine answers"),
     ],

@@ -155,9 +155,10 @@ def _no_way(host: Machine, tried: list[str]) -> PlatformError:
         if host.apt
         else "install Python's venv and pip"
     )
+    missing = "this Python has neither ensurepip nor pip, and uv, virtualenv and pipx are not installed"
+    reason = tried[0].splitlines()[-1] if tried else missing
     return PlatformError(
-        "no virtual environment can be made: this Python has neither ensurepip nor pip, and uv, virtualenv and pipx "
-        "are not installed",
+        f"no virtual environment can be made: {reason}",
         last_seen="\n".join(tried),
         fix=fix,
     )

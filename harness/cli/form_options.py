@@ -48,7 +48,7 @@ def read_conf(word: str, option: str = "--conf") -> dict[str, Any]:
     except documents.DocumentError as error:
         raise UsageError(f"{option} is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise UsageError(f"{option} holds no object")
+        raise UsageError(f"{option} must be a JSON object, got a list")
     return document
 
 

@@ -209,7 +209,7 @@ def run(
     chosen = {**param_values, **params.parse_texts(parameters, param_text)}
     params.check(parameters, chosen)
     settings = check_artefacts(settings, artefacts, chosen)
-    directory = out if out is not None else find_unused(EVIDENCE, name)
+    directory = out if out is not None else find_unused(settings.report or EVIDENCE, name)
     finished = _run(settings, extension, artefacts, series, dag, values, text, document, project, directory, chosen)
     _print_run(finished)
     return 0 if finished.succeeded else 1
@@ -257,7 +257,7 @@ def _conf(word: str, form: tuple[str, ...], dag: str | None, dataset: Path | Non
     document = read_conf(word)
     post = read_posted(document, "--conf")
     if post.dag_id is not None and dag not in (None, post.dag_id):
-        raise UsageError(f"--conf names the DAG {post.dag_id!r}, --dag {dag!r}")
+        raise UsageError(f"--conf names the DAG {post.dag_id!r}, --dag {dag!r}", fix="leave out one of the two")
     if dataset is not None:
         post.with_input(["1"])
     return document

@@ -90,11 +90,11 @@ def _crash(error: BaseException) -> HarnessError:
     words = " ".join(str(error).split())
     evidence, problem = _report(error)
     return kind(
-        f"unforeseen {type(error).__name__}" + (f": {redact_all(words)[:300]}" if words else ""),
+        f"unexpected {type(error).__name__}" + (f": {redact_all(words)[:300]}" if words else ""),
         last_seen=problem or _innermost(error),
         evidence=evidence,
-        fix="this is also a bug in kaapana-harness: please report it with this file, which contains no secrets that "
-        "the harness knows; then check your last input",
+        fix="this is a bug in kaapana-harness: please report it with this file, which contains no secrets that "
+        "the harness knows; unusual input may have caused it",
     )
 
 

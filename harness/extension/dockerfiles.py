@@ -77,7 +77,7 @@ def read(root: Path, dockerfile: Path) -> Container:
                     stages.add(words[2])
     image = labels.get("IMAGE", "")
     if not image:
-        raise ExtensionError(f"{dockerfile} has no image name", last_seen=_explain(text), fix=_LABEL_FIX)
+        raise ExtensionError(f"{dockerfile} has no LABEL IMAGE", last_seen=_explain(text), fix=_LABEL_FIX)
     _check_names(dockerfile, image, labels)
     registry = labels.get("REGISTRY")
     local = registry is not None and LOCAL_REGISTRY in registry

@@ -209,7 +209,7 @@ class Pages:
 
 def make_app(pages: Pages) -> Starlette:
     """Return the application, without a door."""
-    handlers: dict[Any, Any] = {HarnessError: _explain, ApiError: _explain, Exception: _explain_unforeseen}
+    handlers: dict[Any, Any] = {HarnessError: _explain, ApiError: _explain, Exception: _explain_unexpected}
     app = Starlette(routes=pages.routes(), exception_handlers=handlers)
     app.router.redirect_slashes = False
     return app
@@ -224,7 +224,7 @@ def _explain(request: Request, error: Exception) -> Response:
     return JSONResponse(REDACTOR.value(parts), 503 if status == 503 else 422)
 
 
-def _explain_unforeseen(request: Request, error: Exception) -> Response:
+def _explain_unexpected(request: Request, error: Exception) -> Response:
     return PlainTextResponse(redact(str(crash.explain(error))), 500)
 
 

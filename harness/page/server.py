@@ -125,5 +125,10 @@ def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> Non
 
     polling = Polling(timeout_s=_STARTED_S, pause_s=0.02)
     while not server.started:
-        if not thread.is_alive() or not polling.again():
-            raise PlatformError("the server of the page did not start")
+        ended = not thread.is_alive()
+        if ended or not polling.again():
+            raise PlatformError(
+                "the server of the page did not start",
+                last_seen="its thread ended" if ended else f"no start within {_STARTED_S:g} s",
+                fix="run the command again",
+            )

@@ -56,7 +56,7 @@ def find_addresses(settings: Settings, entry: Entry) -> list[ServiceAddress]:
         return []
     cluster = provider.adopt(dataclasses.replace(settings, start_timeout=_PATIENCE_S), entry.id)
     if cluster is None:
-        raise PlatformError("it does not work any more", fix="`kaapana-harness prune` removes it")
+        raise PlatformError("no API server answers at its address", fix="`kaapana-harness prune` removes it")
     try:
 
         def url(service: tuple[str, str, int], port: int = 0) -> str:

@@ -29,7 +29,9 @@ def explain_lost_cluster(cluster: Cluster) -> Iterator[None]:
         if isinstance(error, PlatformError):
             raise
         # it answers again by now
-        raise PlatformError("the cluster's API server did not answer for a while", last_seen=str(error)) from error
+        raise PlatformError(
+            "the cluster's API server did not answer for a while", last_seen=str(error), fix="run it again"
+        ) from error
 
 
 @contextlib.contextmanager

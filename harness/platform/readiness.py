@@ -21,6 +21,10 @@ LABEL_PART_OF = {"app.kubernetes.io/part-of": "kaapana-harness"}
 _RESTARTS = 2
 _LOG_LINES = 30
 _REACH_POLL_S = 0.1
+_OWN_PART = (
+    "a part of the emulated platform is concerned, not the extension: see the message above, and report it where your "
+    "cluster is not the cause"
+)
 
 
 def wait(api: KubeApi, workloads: Iterable[str], *, timeout_s: float, say: OnProgress) -> None:
@@ -117,7 +121,9 @@ def _raise_if_hopeless(api: KubeApi, name: str, pod: Manifest, first: Manifest) 
     """Raise when a pod cannot start, or has ended too often since it was seen first."""
     trouble = find_trouble(api, pod)
     if trouble is not None:
-        raise PlatformError(f"{name} cannot start: {trouble.reason} of {trouble.image}", last_seen=trouble.message)
+        raise PlatformError(
+            f"{name} cannot start: {trouble.reason} of {trouble.image}", last_seen=trouble.message, fix=_OWN_PART
+        )
     before = _restarts(first)
     for entry in troubles.statuses_of(pod):
         if int(entry.get("restartCount") or 0) - before.get(entry["name"], 0) >= _RESTARTS:
@@ -126,6 +132,7 @@ def _raise_if_hopeless(api: KubeApi, name: str, pod: Manifest, first: Manifest) 
                 f"{name} keeps ending: container {entry['name']}, exit status {ended.get('exitCode')}"
                 f"{', ' + ended['reason'] if ended.get('reason') else ''}",
                 last_seen=_log(api, pod, entry["name"]),
+                fix=_OWN_PART,
             )
 
 

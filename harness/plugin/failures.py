@@ -70,7 +70,7 @@ def explain(error: BaseException, original: Any, runs: Sequence[Run], compared: 
         For an assertion that a run has succeeded: cause, log tail, next step and evidence, then pytest's text.
         For one about another verdict, or about a number that explains itself: the explanation, in place of values.
     """
-    if not isinstance(error, HarnessError) and _is_unforeseen(error):
+    if not isinstance(error, HarnessError) and _is_unexpected(error):
         error = crash.explain(error)
     if isinstance(error, HarnessError):
         where = _line_of_test(original)
@@ -154,7 +154,7 @@ def write_index(folders: Iterable[str]) -> list[str]:
         return [f"no index of all tests: {error.cause}"]
 
 
-def _is_unforeseen(error: BaseException) -> bool:
+def _is_unexpected(error: BaseException) -> bool:
     """Return whether an error is an unexpected one of the harness, not one of the test or of pytest."""
     if not isinstance(error, Exception) or type(error).__module__.startswith(("_pytest.", "pluggy.")):
         return False

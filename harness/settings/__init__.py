@@ -72,7 +72,7 @@ class Settings:
         "packaged chart to install instead of building a source tree",
         flag="--chart",
         pytest=True,
-        parse_beside=values.words_beside,
+        parse_from_file=values.words_from_file,
     )
     images: tuple[str, ...] = option(
         (),
@@ -81,7 +81,7 @@ class Settings:
         "place of its images: an images.tar, REGISTRY/PREFIX, or the word engine",
         flag="--images",
         pytest=True,
-        parse_beside=values.words_beside,
+        parse_from_file=values.words_from_file,
     )
     deliver: str = option(
         "registry",
@@ -103,7 +103,7 @@ class Settings:
         values.pairs,
         "NAME=FOLDER",
         "folders with the data sets and series that ci-config files name",
-        parse_beside=values.pairs_beside,
+        parse_from_file=values.pairs_from_file,
     )
     gpu: bool = option(
         False,
@@ -158,14 +158,14 @@ class Settings:
         values.image_pairs,
         "IMAGE=REFERENCE",
         "replacements for base images in Dockerfiles, such as base-mitk=registry.site/base-mitk:1",
-        parse_beside=values.image_pairs_beside,
+        parse_from_file=values.image_pairs_from_file,
     )
     build_urls: tuple[tuple[str, str], ...] = option(
         (),
         values.url_pairs,
         "URL=FILE or URL",
         "files, folders or mirrors that replace URLs, and everything below them, in RUN and ADD lines",
-        parse_beside=values.url_pairs_beside,
+        parse_from_file=values.url_pairs_from_file,
     )
     cache_dir: Path | None = option(
         None, values.optional_path, "DIR", "folder for downloads and prepared data; by default the user's cache"

@@ -12,9 +12,11 @@ from harness.settings.variables import VARIABLES
 _HEAD = f"""\
 # Settings
 
-Command line and pytest options override environment variables, and these override `{TABLE}` in the `pyproject.toml` of
-the working directory or of a folder above it. In the environment, separate the values of a list or a table by commas;
-on the command line, repeat the flag of a list. `Settings.load` in Python takes the keys with underscores.
+Command line and pytest options override environment variables, and these override `{TABLE}` in a `pyproject.toml`: the
+nearest one, in the working directory (pytest: in its root directory) or in a folder above it. Paths in `chart`,
+`images`, `datasets` and `build-urls` of that file are relative to it. In the environment, separate the values of a list
+or a table by commas; on the command line, repeat the flag of a list. `Settings.load` in Python takes the keys with
+underscores.
 
 `python -m harness.settings` prints this page; `harness/settings` declares the options.
 

@@ -59,8 +59,8 @@ def _names_in(table: Mapping[str, Any], path: Path | None, options: Mapping[str,
 def _parse(option: Option, raw: Any, where: str, table: Path | None) -> Any:
     """Return a value; ``table`` is the file that has it, if one does."""
     try:
-        if table is not None and option.parse_beside is not None:
-            return option.parse_beside(raw, table.parent)
+        if table is not None and option.parse_from_file is not None:
+            return option.parse_from_file(raw, table.parent)
         return option.parse(as_text(raw))
     except ValueError as error:
         got = documents.abridge(raw if isinstance(raw, str) else str(raw))

@@ -29,8 +29,8 @@ class Option:
         help: the description, without a full stop.
         flag: on the command line, where most verbs have it by this name; empty for none.
         pytest: whether pytest has an option for it.
-        parse_beside: returns the value of what a project file has, a list or a table, with paths that are relative to
-            the file's folder; by default it is parsed as a text.
+        parse_from_file: returns the value of what a project file has, a list or a table, with paths that are
+            relative to the file's folder; by default it is parsed as a string.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Option:
     help: str
     flag: str = ""
     pytest: bool = False
-    parse_beside: Callable[[Any, Path], Any] | None = None
+    parse_from_file: Callable[[Any, Path], Any] | None = None
 
     @property
     def key(self) -> str:
@@ -90,7 +90,7 @@ def option(
     *,
     flag: str = "",
     pytest: bool = False,
-    parse_beside: Callable[[Any, Path], _Value] | None = None,
+    parse_from_file: Callable[[Any, Path], _Value] | None = None,
 ) -> _Value:
     """Declare an option; for the arguments see :class:`Option`.
 
@@ -98,7 +98,7 @@ def option(
         A field of a dataclass, as :func:`dataclasses.field` does.
     """
     declared = {"parse": parse, "metavar": metavar, "help": help, "flag": flag, "pytest": pytest}
-    return dataclasses.field(default=default, metadata={**declared, "parse_beside": parse_beside})
+    return dataclasses.field(default=default, metadata={**declared, "parse_from_file": parse_from_file})
 
 
 def options_of(settings: type) -> dict[str, Option]:

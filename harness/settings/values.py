@@ -133,7 +133,7 @@ def as_text(raw: Any) -> str:
     return ",".join(map(str, raw)) if isinstance(raw, (list, tuple)) else str(raw)
 
 
-def words_beside(raw: Any, folder: Path) -> tuple[str, ...]:
+def words_from_file(raw: Any, folder: Path) -> tuple[str, ...]:
     """Return the words of a list in a file of a folder; those that are paths there are made absolute."""
     found = words(as_text(raw))
     beside = ((word, folder / os.path.expanduser(word)) for word in found)
@@ -145,7 +145,7 @@ def pairs(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(_pair(word, "NAME=FOLDER") for word in words(text))
 
 
-def pairs_beside(raw: Any, folder: Path) -> tuple[tuple[str, str], ...]:
+def pairs_from_file(raw: Any, folder: Path) -> tuple[tuple[str, str], ...]:
     """Return names with folders, which are relative to the file that names them."""
     if not isinstance(raw, Mapping):
         return pairs(as_text(raw))
@@ -157,7 +157,7 @@ def image_pairs(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(_pair(word, "IMAGE=REFERENCE") for word in words(text))
 
 
-def image_pairs_beside(raw: Any, _: Path) -> tuple[tuple[str, str], ...]:
+def image_pairs_from_file(raw: Any, _: Path) -> tuple[tuple[str, str], ...]:
     """Return names of images with references of others, from a file."""
     return tuple(_entries(raw, "reference")) if isinstance(raw, Mapping) else image_pairs(as_text(raw))
 
@@ -171,7 +171,7 @@ def url_pairs(text: str) -> tuple[tuple[str, str], ...]:
     return found
 
 
-def url_pairs_beside(raw: Any, folder: Path) -> tuple[tuple[str, str], ...]:
+def url_pairs_from_file(raw: Any, folder: Path) -> tuple[tuple[str, str], ...]:
     """Return URLs with their replacements; files are relative to the file that names them."""
     if not isinstance(raw, Mapping):
         return url_pairs(as_text(raw))

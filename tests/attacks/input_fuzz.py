@@ -56,5 +56,5 @@ def refusal(call: Callable[[], Any]) -> UsageError | None:
     assert first.strip()
     assert len(first) < 5000
     assert "Traceback" not in str(refused)
-    assert not first.startswith("unforeseen"), first
+    assert not first.startswith("unexpected"), first
     return refused

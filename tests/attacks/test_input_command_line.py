@@ -152,7 +152,7 @@ def test_an_unexpected_error_ends_in_one_line_and_a_crash_report_without_secrets
     monkeypatch.setattr(sys, "argv", ["kaapana-harness", "--password", "hunter4"])
     result = CliRunner().invoke(cli, ["status"])
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: unforeseen LookupError: ")
+    assert result.stderr.startswith("error: unexpected LookupError: ")
     assert "Traceback" not in result.output
     (report,) = (state / "crashes").iterdir()
     assert f"evidence: {report}" in result.stderr
@@ -192,16 +192,16 @@ def test_a_report_that_cannot_be_written_anywhere_does_not_hide_the_error(
     monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "state"))
     explained = crash.explain(KeyError("x"))
-    assert explained.cause.startswith("unforeseen KeyError")
+    assert explained.cause.startswith("unexpected KeyError")
     assert "no crash report could be written" in explained.last_seen
 
 
-def test_an_unforeseen_error_in_a_test_is_a_first_line_with_a_report(state: Path) -> None:
+def test_an_unexpected_error_in_a_test_is_a_first_line_with_a_report(state: Path) -> None:
     with pytest.raises(TypeError) as caught:
         crash.redact_all(3)  # type: ignore[arg-type]
     text = failures.explain(caught.value, None, ())
     assert text is not None
-    assert text.startswith("unforeseen TypeError")
+    assert text.startswith("unexpected TypeError")
     assert str(state / "crashes") in text
 
 

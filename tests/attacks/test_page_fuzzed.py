@@ -116,7 +116,7 @@ def session(attacked: tuple[Access, FakeEnvironment]) -> dict[str, str]:
 
 @bounded
 @given(st.sampled_from(["GET", "HEAD", "POST"]), _PATHS, _QUERIES, _BODIES)
-def test_no_request_of_the_browser_ends_in_an_unforeseen_error(
+def test_no_request_of_the_browser_ends_in_an_unexpected_error(
     attacked: tuple[Access, FakeEnvironment],
     session: dict[str, str],
     method: str,
@@ -128,6 +128,6 @@ def test_no_request_of_the_browser_ends_in_an_unforeseen_error(
     assert answer.status_code in {200, 201, 403, 404, 405, 422, 503}
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "content-security-policy" in answer.headers
-    assert "unforeseen" not in answer.text
+    assert "unexpected" not in answer.text
     if "text/html" in answer.headers.get("content-type", "") and path != "/result":
         assert "<script>" not in answer.text

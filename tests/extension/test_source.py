@@ -58,7 +58,7 @@ def test_an_extension_in_the_layout_of_the_guide_is_read(tmp_path: Path) -> None
         ({f"{CHART}/Chart.yaml": "a: [1\n"}, "is not valid YAML"),
         ({f"{CHART}/Chart.yaml": "- a\n"}, "must hold a mapping, not a list"),
         ({DOCKERFILE: None, "processing-containers/mean-value/Dockerfile": None}, "no Dockerfile"),
-        ({DOCKERFILE: "FROM local-only/base-installer:latest\n"}, "has no image name"),
+        ({DOCKERFILE: "FROM local-only/base-installer:latest\n"}, "has no LABEL IMAGE"),
         (
             {DOCKERFILE: FILES[DOCKERFILE].replace("COPY files/dag_mean.py", "#").replace("COPY", "#")},
             "installs no DAG file",

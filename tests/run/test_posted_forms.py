@@ -221,7 +221,7 @@ def test_an_invalid_document_on_the_command_line_is_named_with_the_expected_form
     with pytest.raises(UsageError, match="cannot be read: No such file") as caught:
         read_conf(str(tmp_path / "gone.json"))
     assert caught.value.fix == "give a YAML or JSON file, or the JSON object itself"
-    with pytest.raises(UsageError, match="--conf holds no object"):
+    with pytest.raises(UsageError, match="--conf must be a JSON object, got a list"):
         read_conf("[1]")
     file = tmp_path / "case.yaml"
     file.write_text("dag_id: a\nconf_data: {}\n---\n")

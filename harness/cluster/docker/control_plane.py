@@ -210,5 +210,7 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
             "network of the engine's machine"
         )
     raise PlatformError(
-        "the control plane of the docker cluster did not start", last_seen="\n".join([seen, *log]), fix=fix
+        f"the control plane of the docker cluster was not ready after {_READY_S:g} s",
+        last_seen="\n".join([seen, *log]),
+        fix=fix,
     )
