@@ -361,10 +361,10 @@ def test_the_command_line_ends_with_3_where_something_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     facts = dataclasses.replace(GOOD, engine=DOWN, daemon="")
-    monkeypatch.setattr(command.probe, "collect_facts", lambda: facts)
+    monkeypatch.setattr(command.probe, "collect_facts", lambda **_: facts)
     assert doctor.main([]) == 3
     assert "missing  container engine  not installed  ->  sudo apt-get update" in capsys.readouterr().out
-    monkeypatch.setattr(command.probe, "collect_facts", lambda: GOOD)
+    monkeypatch.setattr(command.probe, "collect_facts", lambda **_: GOOD)
     assert doctor.main([]) == 0
 
 

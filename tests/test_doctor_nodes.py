@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from harness import doctor
+from harness import doctor, images
 from harness.cli.verbs import cli
 from harness.cluster.kind import cluster, command, node_image
 from harness.cluster.kind.cluster import KindCluster
-from harness.doctor import Check, Facts, checks, probe
+from harness.doctor import Check, Facts, checks, docker_command, probe
 from harness.doctor.command import examine_nodes
 from harness.doctor.facts import Inside
 from harness.doctor.node_checks import decide_nodes
 from harness.errors import PlatformError
+from harness.platform.environment import Environment
 from harness.settings import Settings
 from tests.test_doctor import GOOD, UP
 
@@ -87,8 +88,44 @@ def test_an_engine_whose_data_is_where_nodes_may_not_start_is_named(driver: str,
     assert ("data-root" in found.command) is (status != checks.OK)
 
 
-def test_the_doctor_warns_of_what_kind_alone_needs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert [check.status for check in examine_nodes(_on("zfs", "zfs"))] == [checks.OK, checks.WARNING]
+def test_the_doctor_warns_of_what_kind_alone_needs() -> None:
+    assert [check.status for check in examine_nodes(_on("zfs", "zfs"))] == [checks.OK, checks.OK, checks.WARNING]
+
+
+def _docker(folder: Path, script: str) -> dict[str, str]:
+    program = folder / "docker"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return {"PATH": str(folder)}
+
+
+def test_a_docker_command_that_reaches_the_engine_is_fit(tmp_path: Path) -> None:
+    assert docker_command.find_problem(_docker(tmp_path, "echo 28.5.2")) == ""
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        (None, "the program is not on PATH"),
+        ("echo client version 1.41 is too old >&2; exit 1", "docker says: client version 1.41 is too old"),
+        ("exit 7", "docker says: exit status 7"),
+    ],
+)
+def test_a_docker_command_that_does_not_reach_the_engine_is_missing_with_its_message(
+    tmp_path: Path, script: str | None, problem: str
+) -> None:
+    found = docker_command.find_problem({"PATH": str(tmp_path)} if script is None else _docker(tmp_path, script))
+    assert found.endswith(problem)
+    check = _check("docker command", dataclasses.replace(FIT, docker_problem=found))
+    assert (check.status, check.detail) == (checks.MISSING, f"kind calls docker, but {found}")
+    assert "docker-cli" in check.command
+
+
+@pytest.mark.usefixtures("unfit")
+def test_a_platform_on_kind_is_refused_before_its_first_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "ensure_all", lambda *_, **__: pytest.fail("an image is made"))
+    with pytest.raises(PlatformError, match="no kind cluster can be made: inotify limits: 16 instances"):
+        Environment.up(Settings(cluster="kind"))
 
 
 @pytest.fixture
@@ -99,7 +136,7 @@ def unfit(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("something is made on a machine that cannot have nodes")
 
     low = dataclasses.replace(FIT, inotify_instances=16)
-    monkeypatch.setattr(doctor.command.probe, "collect_facts", lambda: low)
+    monkeypatch.setattr(doctor.command.probe, "collect_facts", lambda **_: low)
     for module in (command, node_image):
         monkeypatch.setattr(module, "ensure", fail)
     monkeypatch.setattr(cluster, "connect", fail)

@@ -108,6 +108,13 @@ class Provider(kinds.ClusterKind, abc.ABC):
         """
         return []
 
+    def check_machine(self, settings: ClusterSettings, on_progress: OnProgress = quiet) -> None:
+        """Check without a container whether this machine can have such a cluster, before an image is made for it.
+
+        Raises:
+            PlatformError: it cannot; the fix is the command to run.
+        """
+
     def try_machine(self, image: str) -> None:
         """Find out within seconds whether this machine can have such a cluster, before all images are made.
 

@@ -128,7 +128,8 @@ def require_nodes(nodes: int, say: Callable[[str], None], *, look: Callable[[], 
     Raises:
         PlatformError: they cannot run here; the fix is the command to run on this machine.
     """
-    _require(decide_nodes((look or probe.collect_facts)(), nodes), "no kind cluster can be made", say)
+    facts = look() if look else probe.collect_facts(for_nodes=True)
+    _require(decide_nodes(facts, nodes), "no kind cluster can be made", say)
 
 
 def _require(found: Sequence[Check], consequence: str, say: Callable[[str], None]) -> None:
@@ -157,7 +158,7 @@ def main(arguments: Sequence[str]) -> int:
 
     try:
         fixed = fix(say) if options.fix else None
-        facts = probe.collect_facts()
+        facts = probe.collect_facts(for_nodes=True)
     except HarnessError as error:
         print(f"doctor: {error}", file=sys.stderr)
         return error.exit_status

@@ -119,6 +119,7 @@ class Facts:
         data_file_system: the type of the file system that the engine's data is on; empty where unknown.
         inotify_instances: how many a user may have (matters for nodes of kind only); ``None`` where unknown.
         inotify_watches: likewise.
+        docker_problem: why the program ``docker`` does not reach the engine; empty if it does, or was not asked.
     """
 
     python: tuple[int, int, int]
@@ -138,3 +139,4 @@ class Facts:
     data_file_system: str = ""
     inotify_instances: int | None = None
     inotify_watches: int | None = None
+    docker_problem: str = ""

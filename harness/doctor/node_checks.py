@@ -27,7 +27,19 @@ def decide_nodes(facts: Facts, nodes: int = 1) -> list[Check]:
         facts: one look at the machine.
         nodes: how many it is to have.
     """
-    return [_inotify(facts, nodes), _data(facts), *_check_delegation(facts)]
+    return [_check_command(facts.docker_problem), _inotify(facts, nodes), _data(facts), *_check_delegation(facts)]
+
+
+def _check_command(problem: str) -> Check:
+    name = "docker command"
+    if not problem:
+        return Check(name, OK, "reaches the engine")
+    return Check(
+        name,
+        MISSING,
+        f"kind calls docker, but {problem}",
+        "install a docker command as new as the engine (Debian 13: apt-get install docker-cli)",
+    )
 
 
 def _inotify(facts: Facts, nodes: int) -> Check:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.doctor import docker_command
 from harness.doctor.builder import find_socket_builder
 from harness.doctor.engine import ask_engine, find_rootless_socket
 from harness.doctor.facts import Facts
@@ -19,8 +20,13 @@ _CAP_SYS_RESOURCE = 24
 _SEARCH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
-def collect_facts(environ: Mapping[str, str] | None = None) -> Facts:
-    """Examine the machine once; takes a few milliseconds and changes nothing."""
+def collect_facts(environ: Mapping[str, str] | None = None, *, for_nodes: bool = False) -> Facts:
+    """Examine the machine once; takes a few milliseconds and changes nothing.
+
+    Args:
+        environ: by default that of this process.
+        for_nodes: also ask the program ``docker``, which only nodes of kind need, and which takes longer.
+    """
     environ = os.environ if environ is None else environ
     engine = ask_engine(environ, inside=True)
     root = (engine.inside and engine.inside.root) or "/var/lib/docker"
@@ -44,6 +50,7 @@ def collect_facts(environ: Mapping[str, str] | None = None) -> Facts:
         data_file_system=(engine.inside and engine.inside.backing) or _file_system(root, Path("/proc/self/mounts")),
         inotify_instances=_number(Path("/proc/sys/fs/inotify/max_user_instances")),
         inotify_watches=_number(Path("/proc/sys/fs/inotify/max_user_watches")),
+        docker_problem=docker_command.find_problem(environ) if for_nodes and engine.state == "up" else "",
     )
 
 

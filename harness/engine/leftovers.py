@@ -100,10 +100,10 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
 
 
 def remove_tags(client: docker.DockerClient, prefix: str, *, noprune: bool = False) -> None:
-    """Remove the names of images that begin like this; ``noprune``: layers without a name stay."""
+    """Remove the names of images that begin like this, in any registry; ``noprune``: layers without a name stay."""
     for image in client.api.images():
         for tag in image.get("RepoTags") or ():
-            if tag.startswith(prefix):
+            if tag.startswith(prefix) or f"/{prefix}" in tag:
                 client.api.remove_image(tag, noprune=noprune)
 
 

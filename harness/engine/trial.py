@@ -1,71 +1,65 @@
-"""A first container of the engine, as soon as there is an image for it: a missing ability shows within seconds.
+"""First containers of the engine, as soon as there is an image for them: a missing ability shows within seconds.
 
-Without it a port that this process does not reach, or a network that the engine does not make, would come to light when
-all images have been made, minutes later.
+Without them a port that this process does not reach, or a network that the engine does not make, would come to light
+when all images have been made, minutes later.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import secrets
-import socket
+import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
 
 from harness import engine
 from harness.cluster import ledger
 from harness.doctor import require_engine
-from harness.engine import connect, leftovers, networks
+from harness.engine import connect, leftovers, networks, trial_program
 from harness.errors import EngineError
 from harness.wire.polling import Polling
 
+if TYPE_CHECKING:
+    from docker import APIClient
+
 LOOPBACK = "127.0.0.1"
-_PORT = 8000
-_WORD = b"reached"
-_ANSWERS_S = 10.0
+_ANSWERS_S = 2.5
 _PAUSE_S = 0.05
-_PROGRAM = f"""
-import socket
-with socket.create_server(("", {_PORT})) as server:
-    while True:
-        with server.accept()[0] as peer:
-            peer.sendall({_WORD!r})
-"""
+_RUNS_S = 10
+_SEEN = "/seen"
+_PROGRAM = Path(trial_program.__file__)
 
 
 def try_engine(image: str) -> None:
-    """Start a container as the control plane is started, on a network of its own, and reach a port of it.
+    """Start containers as a platform has them, reach a port of one, and push an image to it.
 
     Args:
         image: one with Python.
 
     Raises:
-        EngineError: the engine refuses, in its words; or the port is not reached from this process.
+        EngineError: the engine refuses, in its words; the port is not reached from this process or from the engine;
+            or a container does not see what it mounts.
         NotRemovedError: the engine keeps something of it.
     """
     import docker.errors
-    from docker.types import Mount
 
     # of no cluster, and in no ledger: its labels let `prune` find what a kill leaves
     entry = ledger.new_entry(f"trial-{secrets.token_hex(4)}", cluster="")
-    path = str(Path(require_engine().socket).resolve())
     with contextlib.closing(connect()) as client:
-        api, name, labels = client.api, f"kh-{entry.id}", leftovers.make_labels(entry)
         try:
             # like those of pods: the engine's machine has no address on it
             inside = {"com.docker.network.bridge.inhibit_ipv4": "true"}
-            networks.create(client, f"{name}-pods", labels, internal=True, options=inside)
+            labels = leftovers.make_labels(entry)
+            networks.create(client, f"kh-{entry.id}-pods", labels, internal=True, options=inside)
             networks.create_edge(client, entry)
-            host = api.create_host_config(
-                mounts=[Mount("/var/run/docker.sock", path, type="bind")],
-                network_mode=networks.name_edge(entry.id),
-                port_bindings={_PORT: (LOOPBACK, None)},
-                security_opt=["label=disable"],
-            )
-            command = ["python", "-c", _PROGRAM]
-            api.create_container(image, command, name=name, host_config=host, ports=[_PORT], labels=labels, user="0")
-            api.start(name)
-            api.connect_container_to_network(name, f"{name}-pods")
-            _reach(int(api.port(name, _PORT)[0]["HostPort"]))
+            port = _start(client.api, image, entry)
+            _check_socket(_reach(port, entry.id))
+            _check_mount(client.api, image, entry)
+            _check_push(client.api, f"localhost:{port}/kh-{entry.id}/trial")
         except docker.errors.APIError as error:
             words = engine.read_message(error)
             raise EngineError(
@@ -76,19 +70,91 @@ def try_engine(image: str) -> None:
             leftovers.remove(client, entry.id)
 
 
-def _reach(port: int) -> None:
+def _start(api: APIClient, image: str, entry: ledger.Entry) -> int:
+    """Start a container as the control plane is started, and return the port at which it is published."""
+    from docker.types import Mount
+
+    name = f"kh-{entry.id}"
+    host = api.create_host_config(
+        mounts=[
+            Mount(trial_program.SOCKET, str(Path(require_engine().socket).resolve()), type="bind"),
+            Mount(trial_program.VOLUME, None, type="volume"),
+        ],
+        network_mode=networks.name_edge(entry.id),
+        port_bindings={trial_program.PORT: (LOOPBACK, None)},
+        security_opt=["label=disable"],
+    )
+    command = ["python", "-c", _PROGRAM.read_text("utf-8"), entry.id]
+    ports, labels = [trial_program.PORT], leftovers.make_labels(entry)
+    api.create_container(image, command, name=name, host_config=host, ports=ports, labels=labels, user="0")
+    api.start(name)
+    api.connect_container_to_network(name, f"{name}-pods")
+    return int(api.port(name, trial_program.PORT)[0]["HostPort"])
+
+
+def _reach(port: int, word: str) -> dict[str, Any]:
+    """Return what the container sees, once it answers."""
     polling = Polling(timeout_s=_ANSWERS_S, pause_s=_PAUSE_S)
-    while True:
-        try:
-            with socket.create_connection((LOOPBACK, port), timeout=_ANSWERS_S) as connection:
-                seen = "another program answers" if (answer := connection.recv(len(_WORD))) else "it closes connections"
-                if answer == _WORD:
-                    return
-        except OSError as error:
-            seen = str(error)
-        if not polling.again():
+    # a proxy of the site is not asked for this machine's own ports
+    with httpx.Client(trust_env=False, timeout=_ANSWERS_S) as client:
+        while True:
+            try:
+                seen: dict[str, Any] = json.loads(client.get(f"http://{LOOPBACK}:{port}/").content)
+                if seen["word"] == word:
+                    return seen
+                last = "another program answers"
+            except httpx.HTTPError as error:
+                last = str(error)
+            except (ValueError, LookupError, TypeError):
+                last = "another program answers"
+            if not polling.again():
+                raise EngineError(
+                    f"port {port} of {LOOPBACK}, which the engine publishes, is not reached from this process",
+                    last_seen=last,
+                    fix="use the harness in the network of the engine's machine (`docker run --network host`)",
+                )
+
+
+def _check_socket(seen: dict[str, Any]) -> None:
+    if seen["engine"]:
+        address = require_engine().address
+        raise EngineError(
+            f"a container that mounts the engine's socket does not reach the engine: {seen['engine']}",
+            last_seen=f"{address} is mounted as {trial_program.SOCKET}",
+            fix="give DOCKER_HOST the path on the engine's own machine, and use an engine without userns-remap",
+        )
+
+
+def _check_mount(api: APIClient, image: str, entry: ledger.Entry) -> None:
+    """Check that a folder of a volume can be mounted by its path, as pods mount theirs."""
+    name = f"kh-{entry.id}"
+    mounts = api.inspect_container(name)["Mounts"]
+    folder = next(mount["Source"] for mount in mounts if mount["Destination"] == trial_program.VOLUME)
+    command = ["cat", f"{_SEEN}/word"]
+    host = api.create_host_config(binds={folder: {"bind": _SEEN, "mode": "ro"}}, network_mode="none")
+    labels = leftovers.make_labels(entry)
+    api.create_container(image, command, name=f"{name}-reader", host_config=host, labels=labels, user="0")
+    api.start(f"{name}-reader")
+    status = int(api.wait(f"{name}-reader", timeout=_RUNS_S)["StatusCode"])
+    if status:
+        raise EngineError(
+            f"a container does not see the content of a volume that it mounts by its path {folder}",
+            last_seen=api.logs(f"{name}-reader").decode("utf-8", "replace").strip(),
+            fix="use an engine whose containers mount folders of its own machine (Docker on Linux)",
+        )
+
+
+def _check_push(api: APIClient, repository: str) -> None:
+    """Check that the engine pushes to a port that it publishes itself, as to the platform's registry."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("trial"))
+    answer = api.import_image_from_data(packed.getvalue(), repository=repository, tag="1")
+    if trouble := engine.find_error_in_text(answer):
+        raise EngineError(f"the engine does not import an image: {trouble}")
+    for event in api.push(repository, tag="1", stream=True, decode=True, auth_config={}):
+        if trouble := engine.find_error(event):
             raise EngineError(
-                f"port {port} of {LOOPBACK}, which the engine publishes, is not reached from this process",
-                last_seen=seen,
-                fix="use the harness in the network of the engine's machine (a container: docker run --network host)",
+                f"the engine cannot push to a port of its own machine: {trouble}",
+                fix="its proxy settings must leave out localhost and 127.0.0.1 (NO_PROXY)",
             )

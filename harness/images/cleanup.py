@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from harness.settings.builds import BuildSettings
 
 PREFIX: Final = "kaapana-harness/"
+SEED_PREFIX: Final = f"{PREFIX}seed-"
+"""Of names in a registry of a moment: an interrupted push leaves them in the engine."""
 RECENT_S: Final = 7 * 24 * 3600.0
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
 
@@ -34,7 +36,7 @@ class LocalImage:
 
 
 def list_images(settings: BuildSettings) -> list[LocalImage]:
-    """Return all tags below ``kaapana-harness/``, and whether the installed version of the harness asks for them."""
+    """Return all tags that the harness made, and whether its installed version asks for them."""
     current = set(compute_tags(settings).values())
     api = engine.connect_api()
     try:
@@ -43,7 +45,7 @@ def list_images(settings: BuildSettings) -> list[LocalImage]:
                 LocalImage(tag, image["Id"], image["Size"], image["Created"], tag in current)
                 for image in api.images()
                 for tag in image["RepoTags"] or []
-                if tag.startswith(PREFIX)
+                if tag.startswith(PREFIX) or f"/{SEED_PREFIX}" in tag
             ),
             key=lambda image: image.tag,
         )

@@ -166,9 +166,9 @@ class Environment:
             wanted.remove("registry")
             tags = images.ensure_all(wanted, settings=settings, on_progress=on_progress)
         else:
-            with ThreadPoolExecutor(1) as pool:
-                # the base images are done long before the last one
-                seeded = pool.submit(_make_seeded_registry, settings, on_progress)
+            provider.check_machine(settings, on_progress)
+            # the base images are done long before the last one
+            with run_in_background(lambda: _make_seeded_registry(settings, on_progress)) as seeded:
                 tried = {"python": provider.try_machine}
                 tags = images.ensure_all(wanted, settings=settings, on_progress=on_progress, on_made=tried)
                 tags["registry"] = seeded.result()

@@ -22,6 +22,7 @@ from harness.common.progress import OnProgress
 from harness.common.references import split_reference
 from harness.errors import PlatformError
 from harness.images import RegistryClient
+from harness.images.cleanup import SEED_PREFIX
 from harness.wire.images import MANIFEST_TYPES
 from harness.wire.polling import Polling
 
@@ -35,7 +36,6 @@ SEEDS = ("python-data", "python")
 # where the registry of the platform keeps its content; the chart says the same
 DATA_DIR = "/srv/registry"
 _REPOSITORY = "kaapana-harness/registry-seeded"
-_SEED_PREFIX = "harness-seed"
 # smaller layers are sent faster than asked for
 _WORTH_BYTES = 1_000_000
 _READY_S = 20.0
@@ -49,7 +49,7 @@ def make_tag(tags: Mapping[str, str]) -> str:
     Args:
         tags: catalogue name to tag, with ``registry`` and all of :data:`SEEDS`.
     """
-    inputs = "\n".join([DATA_DIR, tags["registry"], *(tags[name] for name in SEEDS)])
+    inputs = "\n".join([DATA_DIR, SEED_PREFIX, tags["registry"], *(tags[name] for name in SEEDS)])
     return f"{_REPOSITORY}:{hashlib.sha256(inputs.encode()).hexdigest()[:12]}"
 
 
@@ -84,7 +84,7 @@ def mount(address: str, repository: str, login: tuple[str, str] | None) -> None:
     """
     with httpx.Client(base_url=f"http://{address}", auth=login, timeout=30, trust_env=False) as client:
         for name in SEEDS:
-            source = f"{_SEED_PREFIX}/{name}"
+            source = f"{SEED_PREFIX}{name}"
             answer = client.get(f"/v2/{source}/manifests/latest", headers={"Accept": ", ".join(MANIFEST_TYPES)})
             if answer.status_code != 200:
                 continue
@@ -129,7 +129,7 @@ def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) ->
                         last_seen=api.logs(container, tail=20).decode("utf-8", "replace"),
                     )
             for seed in SEEDS:
-                registry.push(tags[seed], f"{_SEED_PREFIX}/{seed}:latest")
+                registry.push(tags[seed], f"{SEED_PREFIX}{seed}:latest")
         changes = 'CMD ["registry", "serve", "/etc/docker/registry/config.yml"]'
         api.commit(container, *split_reference(tag), changes=changes)
     finally:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import images
+from harness.doctor import require_engine
 from harness.engine import connect, leftovers, trial
 from harness.errors import EngineError
 from harness.images import resolve
@@ -32,9 +35,9 @@ def test_an_engine_that_serves_passes(services_image: str) -> None:
 
 def test_a_published_port_that_is_not_reached_is_named(services_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "_ANSWERS_S", 0.5)
-    create = trial.socket.create_connection  # type: ignore[attr-defined]
+    start = trial._start
     # as from a network of its own: no process listens there
-    monkeypatch.setattr(trial.socket, "create_connection", lambda _, **more: create(("127.0.0.9", 1), **more))  # type: ignore[attr-defined]
+    monkeypatch.setattr(trial, "_start", lambda *arguments: start(*arguments) and 1)
     with pytest.raises(
         EngineError, match=r"port \d+ of 127.0.0.1, which the engine publishes, is not reached"
     ) as caught:
@@ -44,12 +47,47 @@ def test_a_published_port_that_is_not_reached_is_named(services_image: str, monk
 
 
 @pytest.mark.parametrize(
-    "refused", [r"POST /networks/create", r"POST /containers/.*/start"], ids=["a network", "the start"]
+    "refused",
+    [r"POST /networks/create", r"POST /containers/.*/start", r"POST /images/create", r"POST /images/.*/push"],
+    ids=["a network", "the start", "an image", "a push"],
 )
 def test_a_refusal_of_the_engine_is_reported_with_its_message(refused: str, play: Play, services_image: str) -> None:
     play(StandIn(refusals={refused: (500, "operation not permitted")}))
     with pytest.raises(EngineError, match="as the platform needs them: operation not permitted"):
         trial.try_engine(services_image)
+
+
+def test_a_socket_that_containers_cannot_use_is_named(
+    services_image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "engine.sock").touch()
+    elsewhere = dataclasses.replace(require_engine(), address=f"unix://{tmp_path}/engine.sock")
+    monkeypatch.setattr(trial, "require_engine", lambda: elsewhere)
+    with pytest.raises(EngineError, match="mounts the engine's socket does not reach the engine: Connection refused"):
+        trial.try_engine(services_image)
+
+
+def test_a_volume_whose_content_is_not_at_its_path_is_named(
+    services_image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    forgetful = tmp_path / "program.py"
+    forgetful.write_text(trial._PROGRAM.read_text("utf-8").replace('"word").write_text', '"other").write_text'))
+    monkeypatch.setattr(trial, "_PROGRAM", forgetful)
+    with pytest.raises(
+        EngineError, match="does not see the content of a volume that it mounts by its path /"
+    ) as caught:
+        trial.try_engine(services_image)
+    assert "No such file" in caught.value.last_seen
+
+
+def test_a_push_that_does_not_arrive_is_reported_with_the_engines_message() -> None:
+    with contextlib.closing(connect()) as client:
+        try:
+            with pytest.raises(EngineError, match=r"cannot push to a port of its own machine: .*refused"):
+                trial._check_push(client.api, "localhost:1/kh-trial-unreached/trial")
+        finally:
+            leftovers.remove_tags(client, "kh-trial-unreached/")
+        assert not client.images.list("localhost:1/kh-trial-unreached/trial")
 
 
 def test_the_trial_comes_as_soon_as_its_image_is_there_and_its_error_ends_the_rest(

@@ -7,7 +7,11 @@ from concurrent.futures import Future, wait
 
 import pytest
 
+from harness import images
+from harness.errors import EngineError
+from harness.platform import environment
 from harness.platform.background import run_in_background
+from harness.settings import Settings
 
 
 def _fail() -> None:
@@ -51,6 +55,29 @@ def test_the_blocks_error_is_raised_while_the_job_works_or_has_succeeded() -> No
     go_on.set()
     with pytest.raises(TimeoutError), run_in_background(lambda: None) as job:
         _raise_once_ended(job)
+
+
+def test_an_error_of_the_images_does_not_wait_for_the_registry_that_is_prepared_beside_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, go_on, done = threading.Event(), threading.Event(), threading.Event()
+
+    def prepare(*_: object) -> str:
+        begun.set()
+        go_on.wait(10)
+        done.set()
+        return "registry:1"
+
+    def refuse(*_: object, **__: object) -> dict[str, str]:
+        assert begun.wait(10)
+        raise EngineError("the engine does not run containers")
+
+    monkeypatch.setattr(environment, "_make_seeded_registry", prepare)
+    monkeypatch.setattr(images, "ensure_all", refuse)
+    with pytest.raises(EngineError, match="does not run containers"):
+        environment.Environment.up(Settings())
+    assert not done.is_set()
+    go_on.set()
 
 
 def test_an_interrupt_does_not_wait_for_the_job() -> None:

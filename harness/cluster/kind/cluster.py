@@ -94,7 +94,8 @@ class KindCluster:
             ImageError: the image of the nodes cannot be obtained.
             PlatformError: this machine cannot run nodes, or kind could not make them; everything was removed.
         """
-        require_nodes(settings.nodes, on_progress)
+        # warnings have been reported before the platform's images were made
+        require_nodes(settings.nodes, quiet)
         client = connect()
         keeper: Keeper | None = None
 

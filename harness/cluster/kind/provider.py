@@ -81,6 +81,12 @@ class KindProvider(Provider):
             cleared = bases.clear(client, settings.state)
             return cleared + bases.prune(client, settings.state, kept=1 if everything else 2)
 
+    def check_machine(self, settings: ClusterSettings, on_progress: OnProgress = quiet) -> None:
+        """See :func:`harness.doctor.require_nodes`."""
+        from harness.doctor import require_nodes
+
+        require_nodes(settings.nodes, on_progress)
+
     def try_machine(self, image: str) -> None:
         """See :func:`harness.engine.trial.try_engine`; nodes publish ports and have a network as well."""
         from harness.engine.trial import try_engine
