@@ -8,7 +8,6 @@ import os
 import platform
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -20,6 +19,7 @@ from harness.common.progress import OnProgress
 from harness.common.references import split_reference
 from harness.errors import ImageError
 from harness.images.context import ContextEntry
+from harness.images.running import run_program
 from harness.images.site import SiteSettings
 from harness.settings.variables import image_variable
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from harness.settings.builds import BuildSettings
 
 
+# the system, its packages and its archive
+_ROOM = 1_000_000_000
 SUITE = "bookworm"
 PACKAGES = (
     # for Python 3.12
@@ -135,7 +137,8 @@ def make_debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnPr
     command = [program, "--variant=minbase", "--include=" + ",".join(PACKAGES)]
     command += [f"--aptopt={option}" for option in _APT_OPTIONS]
     command += [f"--dpkgopt={option}" for option in _DPKG_OPTIONS]
-    with tempfile.TemporaryDirectory(prefix="kaapana-harness-") as folder:
+    place = _find_place()
+    with tempfile.TemporaryDirectory(prefix="kaapana-harness-", dir=place) as folder:
         archive = Path(folder) / "rootfs.tar"
         if site.apt_mirror_of_images != site.apt_mirror:
             # the program writes the given address into the base system
@@ -143,7 +146,8 @@ def make_debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnPr
             command.append(f'--customize-hook=echo {line} > "$1/etc/apt/sources.list"')
         command += [SUITE, str(archive), *([site.apt_mirror] if site.apt_mirror else [])]
         on_line(f"mmdebstrap {SUITE}")
-        _run(command, timeout_s, on_line, "the base system cannot be made from packages")
+        cause = "the base system cannot be made from packages"
+        run_program(command, timeout_s, on_line, cause, {"TMPDIR": str(place)})
         api = engine.connect_api(timeout_s=timeout_s)
         try:
             repository, version = split_reference(tag)
@@ -161,6 +165,33 @@ def make_debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnPr
             ) from None
         finally:
             api.close()
+
+
+def _find_place() -> Path:
+    """Return a folder that has room for a base system, and where its programs can run.
+
+    Users of other ids must reach it, so it is not a folder of this user.
+
+    Raises:
+        ImageError: each folder lacks something.
+    """
+    lacks = []
+    for folder in dict.fromkeys((tempfile.gettempdir(), "/var/tmp")):
+        try:
+            state = os.statvfs(folder)
+        except OSError as error:
+            lacks.append(f"{folder}: {error.strerror}")
+            continue
+        free = state.f_bavail * state.f_frsize
+        if state.f_flag & os.ST_NOEXEC:
+            lacks.append(f"{folder} is mounted noexec")
+        elif free < _ROOM:
+            lacks.append(f"{folder} has {free / 1e9:.1f} GB, {_ROOM / 1e9:g} GB are needed")
+        else:
+            return Path(folder)
+    raise ImageError(
+        f"the base system cannot be made from packages: {'; '.join(lacks)}", fix="name another folder in TMPDIR"
+    )
 
 
 def fetch_python(interpreter: Interpreter, settings: BuildSettings, on_line: OnProgress) -> Path:
@@ -238,42 +269,19 @@ def _fetch_with_maven(interpreter: Interpreter, folder: Path, timeout_s: float, 
     output = folder / "maven"
     coordinates = f"-Dartifact={_GROUP}:{_ARTEFACT}:{interpreter.version}:jar:{_CLASSIFIER}"
     command = [program, "-q", "-B", "dependency:copy", coordinates, f"-DoutputDirectory={output}"]
-    _run(command, timeout_s, on_line, "mvn cannot fetch it")
+    run_program(command, timeout_s, on_line, "mvn cannot fetch it")
     return output / interpreter.file
 
 
 def _fetch_with_package(interpreter: Interpreter, folder: Path, timeout_s: float, on_line: OnProgress) -> Path:
     package, target = folder / "package", folder / interpreter.file
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(package), "maven-artifact"]
-    _run(install, timeout_s, on_line, "the Python package maven-artifact cannot be installed")
+    run_program(install, timeout_s, on_line, "the Python package maven-artifact cannot be installed")
     coordinates = f"{_GROUP}:{_ARTEFACT}:jar:{_CLASSIFIER}:{interpreter.version}"
     fetch = [sys.executable, "-m", "maven_artifact.main", coordinates, str(target)]
     environment = {"PYTHONPATH": str(package)}
-    _run(fetch, timeout_s, on_line, "maven-artifact cannot fetch it", environment)
+    run_program(fetch, timeout_s, on_line, "maven-artifact cannot fetch it", environment)
     return target
-
-
-def _run(
-    command: list[str], timeout_s: float, on_line: OnProgress, cause: str, environment: dict[str, str] | None = None
-) -> None:
-    """Run a program, its lines to ``on_line``; ``ImageError`` with its last lines when it fails."""
-    lines: list[str] = []
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        errors="replace",
-        env={**os.environ, **(environment or {})},
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            on_line(lines[-1])
-        status = process.wait(timeout=timeout_s)
-    if status != 0:
-        raise ImageError(cause, last_seen="\n".join(lines[-20:]) or f"exit status {status}", fix=" ".join(command[:4]))
 
 
 def _sha256(path: Path) -> str:

@@ -31,5 +31,9 @@ class BuildSettings(Protocol):
         """The folder for downloads and prepared data."""
 
     @property
+    def scratch(self) -> Path:
+        """The folder for large temporary data."""
+
+    @property
     def state(self) -> Path:
         """The folder for locks and logs, which all processes of a user share."""

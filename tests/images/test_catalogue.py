@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -225,6 +227,24 @@ def test_a_download_that_is_not_the_expected_file_is_refused(
         seeds.fetch_python(seeds.PYTHON_3_12, isolated_settings, print)
     assert "other.jar is not the expected file" in caught.value.last_seen
     assert seeds.PYTHON_3_12.sha256 in caught.value.fix
+
+
+def test_a_base_system_is_made_where_it_has_room_and_its_programs_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = {"/tmp": (64_000_000, 0), "/var/tmp": (10**10, 0)}
+
+    def look(folder: str) -> SimpleNamespace:
+        free, flag = states[folder]
+        return SimpleNamespace(f_bavail=free, f_frsize=1, f_flag=flag)
+
+    monkeypatch.setattr(seeds.tempfile, "gettempdir", lambda: "/tmp")
+    monkeypatch.setattr(seeds.os, "statvfs", look)
+    assert seeds._find_place() == Path("/var/tmp")
+    states["/tmp"] = (10**10, 0)
+    assert seeds._find_place() == Path("/tmp")
+    states.update({"/tmp": (10**10, os.ST_NOEXEC), "/var/tmp": (300_000_000, 0)})
+    with pytest.raises(ImageError, match=r"/tmp is mounted noexec; /var/tmp has 0.3 GB, 1 GB are needed") as caught:
+        seeds._find_place()
+    assert "TMPDIR" in caught.value.fix
 
 
 def test_without_mmdebstrap_the_error_says_what_to_install(

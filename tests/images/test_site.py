@@ -173,7 +173,7 @@ def test_the_base_system_does_not_get_the_password_of_its_mirror(
         assert command[-1] == "http://ada:secret@mirror.example/debian"
         raise ImageError("enough")
 
-    monkeypatch.setattr(seeds, "_run", run)
+    monkeypatch.setattr(seeds, "run_program", run)
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     site = detect({"KAAPANA_HARNESS_APT_MIRROR": "http://ada:secret@mirror.example/debian"})
     with pytest.raises(ImageError, match="enough"):

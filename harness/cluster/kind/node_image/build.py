@@ -106,7 +106,7 @@ def _build(tag: str, base: str, settings: BuildSettings, api: APIClient, on_prog
         tag,
         {engine.LABEL_NAME: "kind-node"},
         lambda line: on_progress(f"[node] {line}"),
-        settings.build_timeout,
+        settings,
     )
     # They are in the node now. What they were made of stays, for the next version of the node; so does the file
     # system, whose layers are the node's own.

@@ -8,16 +8,20 @@ import shlex
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from harness import engine
 from harness.cluster.kind import privileges
 from harness.common.progress import OnProgress
 from harness.common.references import split_reference
+from harness.common.scratch import scratch_folder
 from harness.errors import ImageError
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+    from harness.settings.builds import BuildSettings
 
 _BLOCK = 1 << 20
 _START = """\
@@ -54,7 +58,7 @@ def preload(
     tag: str,
     labels: Mapping[str, str],
     on_line: OnProgress,
-    timeout_s: float,
+    settings: BuildSettings,
 ) -> None:
     """Start the node's file system, import the images into its containerd, and keep the result as ``tag``.
 
@@ -64,19 +68,19 @@ def preload(
         tag: name of the result.
         labels: of the result.
         on_line: receives a line for each step.
-        timeout_s: seconds that one request to the engine may take.
+        settings: time limit of one request to the engine, and the folder for archives.
 
     Raises:
         ImageError: a step fails, or the engine does not start privileged containers.
     """
     import docker
 
-    api = engine.connect_api(timeout_s=timeout_s)
+    api = engine.connect_api(timeout_s=settings.build_timeout)
     try:
-        with loading(system, tag, labels, api) as container:
+        with scratch_folder(settings.scratch) as scratch, loading(system, tag, labels, api) as container:
             for local, references in images.items():
                 on_line(f"import {', '.join(references)}")
-                _import(api, container, local, references)
+                _import(api, container, local, references, scratch)
             on_line("keep the result")
     except docker.errors.APIError as error:
         raise ImageError("the images cannot be put into the node", last_seen=engine.read_message(error)) from None
@@ -137,8 +141,8 @@ def _container(system: str, api: APIClient) -> Iterator[str]:
             api.remove_container(container, force=True, v=True)
 
 
-def _import(api: APIClient, container: str, local: str, references: Sequence[str]) -> None:
-    with _archive(api, local) as archive:
+def _import(api: APIClient, container: str, local: str, references: Sequence[str], scratch: Path) -> None:
+    with _archive(api, local, scratch) as archive:
         if not api.put_archive(container, "/", archive):
             raise ImageError(f"{local} cannot be copied into the node")
     first, *others = references
@@ -156,9 +160,9 @@ def _import(api: APIClient, container: str, local: str, references: Sequence[str
 
 
 @contextlib.contextmanager
-def _archive(api: APIClient, image: str) -> Iterator[IO[bytes]]:
+def _archive(api: APIClient, image: str, scratch: Path) -> Iterator[IO[bytes]]:
     """Yield the image as ``kind/images/image.tar`` in an archive, positioned at its start."""
-    with tempfile.TemporaryFile(prefix="kaapana-harness-") as saved, tempfile.TemporaryFile() as target:
+    with tempfile.TemporaryFile(dir=scratch) as saved, tempfile.TemporaryFile(dir=scratch) as target:
         for block in api.get_image(image, chunk_size=_BLOCK):
             saved.write(block)
         size = saved.tell()
