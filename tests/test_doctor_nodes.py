@@ -167,3 +167,9 @@ def test_the_file_system_of_a_folder_is_that_of_the_last_mount_above_it(tmp_path
     assert probe._file_system("/var/lib/docker", mounts) == "xfs"
     assert probe._file_system("/var/log", mounts) == "ext4"
     assert probe._file_system("/var/log", tmp_path / "none") == ""
+
+
+def test_the_file_system_of_a_folder_is_known_below_a_place_with_any_name(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text("/dev/a / ext4 rw 0 0\n/dev/b /Jörgs\\040disk btrfs rw 0 0\n")
+    assert probe._file_system("/Jörgs disk/docker", mounts) == "btrfs"

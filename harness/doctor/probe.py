@@ -14,6 +14,7 @@ from harness.doctor.builder import find_socket_builder
 from harness.doctor.engine import ask_engine, find_rootless_socket
 from harness.doctor.facts import Facts
 from harness.settings.variables import STATE_DIR
+from harness.wire import mount_tables
 
 _CAP_SYS_RESOURCE = 24
 # Root-only programs are not on an ordinary user's PATH.
@@ -121,11 +122,11 @@ def _memory(meminfo: Path) -> int | None:
 def _file_system(folder: str, mounts: Path) -> str:
     """Return the type of the file system that a folder is on; empty if that is unknown."""
     try:
-        lines = mounts.read_text("utf-8", "replace").splitlines()
+        table = mounts.read_bytes()
     except OSError:
         return ""
     # a later line may cover an earlier one
-    found = {fields[1]: fields[2] for fields in map(str.split, lines) if len(fields) > 2}
+    found = {fields[1]: fields[2] for fields in mount_tables.read_lines(table) if len(fields) > 2}
     places = [place for place in found if Path(folder).is_relative_to(place)]
     return found[max(places, key=len)] if places else ""
 

@@ -8,6 +8,7 @@ import copy
 import functools
 import ipaddress
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -366,23 +367,47 @@ def test_a_file_is_not_made_behind_a_link(tmp_path: Path) -> None:
     assert not target.exists()
 
 
-def test_a_mounted_folder_is_known_by_the_kernels_own_path() -> None:
-    own = (
-        "100 99 0:50 / / rw - overlay overlay rw\n"
-        "101 100 254:0 /var/lib/docker/volumes/v/_data /state rw - ext4 /dev/vda rw\n"
-    )
-    wanted = {"/data/": mounts.expected_mount(own, Path("/state/claims/p/a b/sub"))}
-    good = "200 199 254:0 /var/lib/docker/volumes/v/_data/claims/p/a\\040b/sub /data rw - ext4 /dev/vda rw\n"
-    assert mounts.differences(good, wanted) == []
+_OWN = (
+    b"100 99 0:50 / / rw - overlay overlay rw\n"
+    b"101 100 254:0 /var/lib/docker/volumes/v/_data /state rw - ext4 /dev/vda rw\n"
+)
+
+
+def escape_as_the_kernel(path: str) -> bytes:
+    """Write a path as the kernel does in its tables: octal numbers for four bytes, all others as they are."""
+    escapes = {byte: b"\\%03o" % byte for byte in b" \t\n\\"}
+    return b"".join(escapes.get(byte, bytes([byte])) for byte in os.fsencode(path))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain", "a b", "Jörg M", "Jörg", "漢字 と 仮名", "tab\there", "two\nlines", "back\\slash", "\\040", "a # b",
+        "next\x85line \u2028", "return\r", "no-break\xa0space", "latin-1 \udcf6",
+    ],
+)  # fmt: skip
+def test_a_mounted_folder_is_known_by_the_kernels_own_path(name: str) -> None:
+    wanted = {f"/data {name}/": mounts.expected_mount(_OWN, Path("/state/claims/p", name, "sub"))}
+    source, target = f"/var/lib/docker/volumes/v/_data/claims/p/{name}/sub", f"/data {name}"
+    fields = [b"200", b"199", b"254:0", escape_as_the_kernel(source), escape_as_the_kernel(target)]
+    good = b" ".join([*fields, b"rw - ext4 /dev/vda rw\n"])
+    assert mounts.differences(_OWN + good, wanted) == []
     for bad in (
-        "200 199 254:0 / /data rw - ext4 /dev/vda rw\n",
-        good.replace("254:0", "254:1"),
-        good.replace(" /data ", " /elsewhere "),
-        good + "201 200 254:0 / /data rw - ext4 /dev/vda rw\n",
-        good.replace("/sub ", "/other "),
-        "",
+        good.replace(fields[3], b"/"),
+        good.replace(b"254:0", b"254:1"),
+        good.replace(fields[4], b"/elsewhere"),
+        good + b" ".join([b"201 200 254:0 /", fields[4], b"rw - ext4 /dev/vda rw\n"]),
+        good.replace(b"/sub ", b"/other "),
+        b"",
     ):
-        assert mounts.differences(bad, wanted) == ["/data/"]
+        assert mounts.differences(bad, wanted) == [f"/data {name}/"]
+
+
+@pytest.mark.parametrize("place", ["/state of Jörg", "/st\udcf6te"])
+def test_the_path_of_a_folder_is_read_from_a_table_with_any_bytes(place: str) -> None:
+    own = _OWN.replace(b"/state", escape_as_the_kernel(place)).replace(b"/var/lib", escape_as_the_kernel("/disk ü"))
+    found = mounts.expected_mount(own, Path(place, "claims"))
+    assert found == mounts.Mount("254:0", "/disk ü/docker/volumes/v/_data/claims")
 
 
 # -- rights ---------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ async def run_helper(
     *,
     name: str,
     user: str = "65534:65534",
-) -> str:
+) -> bytes:
     """Run a program in a container without rights, and return its output.
 
     Args:
@@ -65,14 +65,15 @@ async def run_helper(
         await engine.start(container)
         code = await asyncio.wait_for(engine.wait(container), _ANSWER_S)
         async with contextlib.aclosing(engine.logs(container, {})) as pieces:
-            text = b"".join([piece async for piece in pieces]).decode("utf-8", "replace")
+            output = b"".join([piece async for piece in pieces])
     except asyncio.TimeoutError:
         raise EngineCallError(0, f"{command[0]} did not end in {_ANSWER_S:g} s") from None
     finally:
         await engine.remove(container)
     if code != 0:
-        raise EngineCallError(0, f"{command[0]} ended with {code}: {text.strip()[-500:]}")
-    return text
+        words = output.decode("utf-8", "replace").strip()[-500:]
+        raise EngineCallError(0, f"{command[0]} ended with {code}: {words}")
+    return output
 
 
 async def check_mounts(
@@ -124,7 +125,7 @@ async def list_written_paths(
         name = f"{config.prefix}_written_{container[:12]}"
         with contextlib.suppress(EngineCallError):
             found = await run_helper(engine, config, image, ["sh", "-c", _WRITTEN], place, name=name, user="0:0")
-            return [path for path in found.split("\0") if path]
+            return [path for path in found.decode("utf-8", "replace").split("\0") if path]
     return await engine.changes(container)
 
 

@@ -6,12 +6,12 @@ says of every mount which file system it is and which path in it was mounted; no
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-_ESCAPE = re.compile(r"\\([0-7]{3})")
+from harness.wire import mount_tables
+
 OWN: Final = Path("/proc/self/mountinfo")
 
 
@@ -27,29 +27,17 @@ class Mount(NamedTuple):
     path: str
 
 
-def parse_mountinfo(mountinfo: str) -> dict[str, Mount]:
+def parse_mountinfo(mountinfo: bytes) -> dict[str, Mount]:
     """Return the mount at each place; of several at one place the uppermost.
 
     Args:
         mountinfo: as the kernel writes it (proc(5)).
     """
-    return dict(_entries(mountinfo))
+    lines = [fields for fields in mount_tables.read_lines(mountinfo) if len(fields) > 5]
+    return {fields[4]: Mount(fields[2], fields[3]) for fields in lines}
 
 
-def _entries(mountinfo: str) -> Iterator[tuple[str, Mount]]:
-    for line in mountinfo.splitlines():
-        fields = line.split(" ")
-        if len(fields) > 5:
-            yield _unescape(fields[4]), Mount(fields[2], _unescape(fields[3]))
-
-
-def _unescape(text: str) -> str:
-    """Undo the kernel's octal escapes, which stand for bytes."""
-    raw = _ESCAPE.sub(lambda match: chr(int(match.group(1), 8)), text)
-    return raw.encode("latin-1", "replace").decode("utf-8", "replace") if "\\" in text else text
-
-
-def expected_mount(own: str, path: Path) -> Mount:
+def expected_mount(own: bytes, path: Path) -> Mount:
     """Return the expected mount of a path.
 
     Args:
@@ -63,7 +51,7 @@ def expected_mount(own: str, path: Path) -> Mount:
     return Mount(mounted.device, str(Path(mounted.path) / relative))
 
 
-def differences(mountinfo: str, wanted: Mapping[str, Mount]) -> list[str]:
+def differences(mountinfo: bytes, wanted: Mapping[str, Mount]) -> list[str]:
     """Return the targets with other mounts than the expected ones.
 
     Args:

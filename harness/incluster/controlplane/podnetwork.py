@@ -94,7 +94,7 @@ class PodNetwork:
         # for every pod again: addresses of a host come and go
         place = {"NetworkMode": "host", "UsernsMode": "host"}
         survey = await run_helper(node.engine, node.config, node.sandbox_image, SURVEY, place, name=f"{name}_survey")
-        rules = await node.networks.guard_rules(self._plan, EngineHost.read(survey))
+        rules = await node.networks.guard_rules(self._plan, EngineHost.read(survey.decode("utf-8", "replace")))
         command = ["python", "-m", routing_rules.__name__, json.dumps(rules)]
         code, words = await node.engine.execute(self.sandbox, command, _GUARD_S)
         if code:

@@ -144,7 +144,7 @@ class Volumes:
                 found = safe_paths.make_folder(source.root, relative, 0o777)
             result.binds.append(self._bind(found, target, bool(mount.get("readOnly")) or source.made_up))
             if relative and not source.made_up:
-                result.compared[target] = mounts.expected_mount(mounts.OWN.read_text("utf-8"), found)
+                result.compared[target] = mounts.expected_mount(mounts.OWN.read_bytes(), found)
         if has_token(self._store, pod):
             result.binds.append(self._bind(self._service_account(pod), _TOKEN_PATH, True))
         return result
