@@ -35,6 +35,13 @@ class EngineCallError(Exception):
         self.message = message
 
 
+class EngineTimeoutError(EngineCallError):
+    """The engine, or a program in a container, was not done in time."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, message)
+
+
 class Engine:
     """One engine behind a Unix socket.
 
@@ -60,6 +67,7 @@ class Engine:
 
         Raises:
             EngineCallError: with the engine's own words.
+            EngineTimeoutError: it did not answer in time.
         """
 
         async def run() -> Any:
@@ -70,7 +78,7 @@ class Engine:
         try:
             return await asyncio.wait_for(run(), timeout_s)
         except asyncio.TimeoutError:
-            raise EngineCallError(0, f"the engine did not answer {method} {path} in {timeout_s:g} s") from None
+            raise EngineTimeoutError(f"the engine did not answer {method} {path} in {timeout_s:g} s") from None
 
     async def stream(
         self,
@@ -190,7 +198,12 @@ class Engine:
         await self.call("POST", f"/networks/{network}/disconnect", body={"Container": container, "Force": True})
 
     async def execute(self, container: str, command: list[str], timeout_s: float) -> tuple[int, str]:
-        """Run a command in a container; return its exit code and the end of its output or of the engine's message."""
+        """Run a command in a container; return its exit code and the end of its output or of the engine's message.
+
+        Raises:
+            EngineCallError: the engine refuses it.
+            EngineTimeoutError: it did not end in time.
+        """
         body = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
         created = await self.call("POST", f"/containers/{container}/exec", body=body)
         path = f"/exec/{created['Id']}"
@@ -204,7 +217,10 @@ class Engine:
                     end = (end + piece)[-_LONGEST_END:]
             return " ".join(end.decode("utf-8", "replace").split())
 
-        output = await asyncio.wait_for(run(), timeout_s)
+        try:
+            output = await asyncio.wait_for(run(), timeout_s)
+        except asyncio.TimeoutError:
+            raise EngineTimeoutError(f"{command[0]} did not end in {timeout_s:g} s") from None
         record = await self.call("GET", f"{path}/json")
         return int(record["ExitCode"] if record["ExitCode"] is not None else -1), output
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from harness.incluster.controlplane.config import ControlPlaneConfig
-from harness.incluster.controlplane.engine import Engine, EngineCallError
+from harness.incluster.controlplane.engine import Engine, EngineCallError, EngineTimeoutError
 from harness.incluster.controlplane.mounts import Mount, differences
 from harness.wire.labels import LABEL_ROLE
 
@@ -44,6 +44,7 @@ async def run_helper(
 
     Raises:
         EngineCallError: the engine refuses it, or the program does not end well.
+        EngineTimeoutError: it did not end in time.
     """
     body = {
         "Image": image,
@@ -67,7 +68,7 @@ async def run_helper(
         async with contextlib.aclosing(engine.logs(container, {})) as pieces:
             output = b"".join([piece async for piece in pieces])
     except asyncio.TimeoutError:
-        raise EngineCallError(0, f"{command[0]} did not end in {_ANSWER_S:g} s") from None
+        raise EngineTimeoutError(f"{command[0]} did not end in {_ANSWER_S:g} s") from None
     finally:
         await engine.remove(container)
     if code != 0:

@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.incluster.controlplane import lost_files
 from harness.incluster.controlplane.container_bodies import container_body, devices, memory_limit
+from harness.incluster.controlplane.deadline import DeadlineExceededError, run_within
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.errors import NotReadyError
 from harness.incluster.controlplane.helper_containers import check_mounts, list_written_paths
@@ -75,8 +76,8 @@ class PodWorker:
     async def _run(self) -> None:
         limit = self._pod["spec"].get("activeDeadlineSeconds")
         try:
-            await asyncio.wait_for(self._run_to_end(), float(limit) if limit is not None else None)
-        except asyncio.TimeoutError:
+            await run_within(self._run_to_end(), float(limit) if limit is not None else None)
+        except DeadlineExceededError:
             await self._stop_all(0)
             reason = "DeadlineExceeded"
             self._finish("Failed", reason, "Pod was active on the node longer than the specified deadline")

@@ -10,7 +10,7 @@ from typing import Any
 from harness.incluster.controlplane import routing_rules
 from harness.incluster.controlplane.container_bodies import network_body
 from harness.incluster.controlplane.egress import SURVEY, EngineHost
-from harness.incluster.controlplane.engine import EngineCallError
+from harness.incluster.controlplane.engine import EngineCallError, EngineTimeoutError
 from harness.incluster.controlplane.helper_containers import run_helper
 from harness.incluster.controlplane.networks import NetworkPlan
 from harness.incluster.controlplane.node import Node
@@ -96,7 +96,10 @@ class PodNetwork:
         survey = await run_helper(node.engine, node.config, node.sandbox_image, SURVEY, place, name=f"{name}_survey")
         rules = await node.networks.guard_rules(self._plan, EngineHost.read(survey.decode("utf-8", "replace")))
         command = ["python", "-m", routing_rules.__name__, json.dumps(rules)]
-        code, words = await node.engine.execute(self.sandbox, command, _GUARD_S)
+        try:
+            code, words = await node.engine.execute(self.sandbox, command, _GUARD_S)
+        except EngineTimeoutError as late:
+            raise EngineTimeoutError(f"the pod's network was not guarded in time: {late}") from None
         if code:
             raise EngineCallError(0, f"the pod's network cannot be guarded: exit status {code}: {words or 'no reason'}")
 
