@@ -23,6 +23,7 @@ from harness.common.references import split_reference
 from harness.errors import PlatformError
 from harness.images import RegistryClient
 from harness.images.cleanup import SEED_PREFIX
+from harness.wire.container_logs import READABLE_LOG
 from harness.wire.images import MANIFEST_TYPES
 from harness.wire.polling import Polling
 
@@ -101,6 +102,8 @@ def _mount_layer(client: httpx.Client, repository: str, digest: str, source: str
 
 
 def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) -> None:
+    from docker.types import LogConfig
+
     say("[registry] storing the base layers (once)")
     started = time.monotonic()
     name = f"kh-seed-{secrets.token_hex(4)}"
@@ -112,7 +115,9 @@ def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) ->
         stdin_open=True,
         environment={"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": DATA_DIR},
         labels={engines.LABEL_NAME: "registry-seeded"},
-        host_config=api.create_host_config(port_bindings={5000: ("127.0.0.1", None)}, auto_remove=True),
+        host_config=api.create_host_config(
+            port_bindings={5000: ("127.0.0.1", None)}, auto_remove=True, log_config=LogConfig(**READABLE_LOG)
+        ),
     )
     container = created["Id"]
     # attach before the start: the container lives as long as this connection

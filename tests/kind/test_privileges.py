@@ -21,13 +21,14 @@ Machine = Callable[[SimpleNamespace, Any], None]
 
 
 class Engine:
-    """An engine that knows some runtimes."""
+    """An engine that knows some runtimes, and keeps logs by a driver."""
 
-    def __init__(self, *runtimes: str, path: Path = Path("runc")) -> None:
+    def __init__(self, *runtimes: str, path: Path = Path("runc"), log_driver: str = "json-file") -> None:
         self._runtimes = {name: {"path": str(path)} for name in ("runc", *runtimes)}
+        self._log_driver = log_driver
 
     def info(self) -> dict[str, Any]:
-        return {"Runtimes": self._runtimes}
+        return {"Runtimes": self._runtimes, "LoggingDriver": self._log_driver}
 
     def close(self) -> None:
         pass
@@ -85,10 +86,20 @@ def test_the_docker_on_path_is_used_where_nothing_is_withheld(fake_docker: Path,
     assert privileges.docker_command(Settings().state) == fake_docker
 
 
-def test_kind_gets_a_docker_that_adds_the_runtime_to_run_and_changes_nothing_else(
-    fake_docker: Path, machine: Machine
+@pytest.mark.parametrize(
+    ("facts", "engine", "added"),
+    [
+        (WITHHELD, Engine(RUNTIME), ["--runtime", RUNTIME]),
+        # kind waits for a line in the log of each node
+        (WHOLE, Engine(log_driver="none"), ["--log-driver", "json-file"]),
+        (WITHHELD, Engine(RUNTIME, log_driver="syslog"), ["--runtime", RUNTIME, "--log-driver", "json-file"]),
+    ],
+    ids=["the runtime", "a log that can be read", "both"],
+)
+def test_kind_gets_a_docker_that_adds_what_nodes_need_to_run_and_changes_nothing_else(
+    facts: SimpleNamespace, engine: Engine, added: list[str], fake_docker: Path, machine: Machine
 ) -> None:
-    machine(WITHHELD, Engine(RUNTIME))
+    machine(facts, engine)
     environ = {**os.environ, **command.make_environment(Settings().state)}
 
     def called(*arguments: str) -> list[str]:
@@ -96,7 +107,7 @@ def test_kind_gets_a_docker_that_adds_the_runtime_to_run_and_changes_nothing_els
         return done.stdout.splitlines()
 
     assert called("run", "--privileged", "--name", "two words") == [
-        "run", "--runtime", RUNTIME, "--privileged", "--name", "two words",
+        "run", *added, "--privileged", "--name", "two words",
     ]  # fmt: skip
     assert called("exec", "--privileged", "node", "run") == ["exec", "--privileged", "node", "run"]
     assert called() == [""]

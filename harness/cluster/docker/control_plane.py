@@ -17,6 +17,7 @@ from harness.errors import EngineError, PlatformError
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
 from harness.wire import control_plane_routes
+from harness.wire.container_logs import READABLE_LOG
 from harness.wire.control_plane import ControlPlaneOrder
 from harness.wire.labels import LABEL_ROLE
 from harness.wire.names import API_PORT
@@ -45,7 +46,7 @@ def start(
         disk_reserve: bytes of the engine's disk that pods of tasks may not use.
         site_network: whether pods with a way out reach private addresses of the site.
     """
-    from docker.types import Mount
+    from docker.types import LogConfig, Mount
     from testcontainers.core.config import testcontainers_config
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.docker_client import DockerClient
@@ -102,6 +103,7 @@ def start(
         network=networks.name_edge(entry.id),
         auto_remove=True,
         detach=True,
+        log_config=LogConfig(**READABLE_LOG),
         security_opt=["label=disable", "no-new-privileges"],
         # files of pods may belong to any user, so it is root, but with few rights
         user="0",

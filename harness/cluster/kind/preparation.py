@@ -24,6 +24,7 @@ from harness.common.progress import OnProgress
 from harness.engine import connect
 from harness.errors import PlatformError
 from harness.settings.builds import BuildSettings
+from harness.wire.container_logs import READABLE_LOG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -221,12 +222,15 @@ def _copy(
     Raises:
         PlatformError: it failed.
     """
+    from docker.types import LogConfig
+
     api = client.api
     host = api.create_host_config(
         # an overlay marks a folder that hides the one below it by an attribute which others may neither see nor copy
         privileged=True,
         network_mode="none",
         binds={_find_volumes_folder(client): {"bind": _VOLUMES, "mode": "rw"}},
+        log_config=LogConfig(**READABLE_LOG),
         **privileges.make_host_options(api),
     )
     container: Any = api.create_container(

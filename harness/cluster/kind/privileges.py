@@ -2,7 +2,8 @@
 
 Where CAP_SYS_RESOURCE is not in the bounding set the engine's own runtime refuses a privileged container. The doctor
 makes another runtime known to the engine when it starts it (:mod:`harness.doctor.runtime_wrapper`), and a container has
-to ask for that. kind knows no option for it, but calls the program ``docker``: it is given one that adds the option.
+to ask for that. kind knows no option for it, but calls the program ``docker``: it is given one that adds the option,
+and the one for logs that can be read, because kind waits for a line in the log of a node.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from harness import engine
 from harness.doctor.probe import collect_facts, find_state_folder
 from harness.doctor.remedies import RUNTIME, install_runtime_wrapper, wrapper_path
 from harness.errors import EngineError
+from harness.wire import container_logs
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -50,8 +52,18 @@ def advise(api: APIClient) -> str:
     )
 
 
+def _find_options(api: APIClient) -> list[str]:
+    """Return the options of ``docker run`` that a node needs and kind does not give."""
+    name = find_runtime(api)
+    unusual_log = api.info().get("LoggingDriver", container_logs.DRIVER) != container_logs.DRIVER
+    return [
+        *(["--runtime", name] if name else []),
+        *(["--log-driver", container_logs.DRIVER] if unusual_log else []),
+    ]
+
+
 def docker_command(state: Path) -> Path:
-    """Return the program ``docker`` for kind: the one on PATH, or one of ours that calls it with the runtime added.
+    """Return the program ``docker`` for kind: the one on PATH, or one of ours that calls it with options added.
 
     Raises:
         EngineError: it is missing, or no engine answers.
@@ -64,10 +76,10 @@ def docker_command(state: Path) -> Path:
         )
     api = engine.connect_api()
     try:
-        name = find_runtime(api)
+        added = _find_options(api)
     finally:
         api.close()
-    if not name:
+    if not added:
         return Path(program)
     folder = state / "kind" / "bin"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -75,10 +87,10 @@ def docker_command(state: Path) -> Path:
     quoted = shlex.quote(program)
     text = (
         "#!/bin/sh\n"
-        f"# docker for kind: its nodes are privileged, and on this machine that takes the runtime {name}\n"
+        "# docker for kind: what its nodes need of this engine\n"
         'if [ "${1:-}" = run ]; then\n'
         "    shift\n"
-        f'    exec {quoted} run --runtime {name} "$@"\n'
+        f'    exec {quoted} run {shlex.join(added)} "$@"\n'
         "fi\n"
         f'exec {quoted} "$@"\n'
     )

@@ -11,6 +11,7 @@ from harness.incluster.controlplane.variables import expand
 from harness.incluster.controlplane.volumes import Mounts
 from harness.kube import Manifest
 from harness.kube.quantities import parse, round_up
+from harness.wire.container_logs import READABLE_LOG
 from harness.wire.labels import LABEL_ROLE
 
 # a bound that a fork bomb meets and a scientific program does not
@@ -65,8 +66,7 @@ def container_body(
         "Mounts": mounts.binds,
         "Tmpfs": mounts.tmpfs,
         "PidsLimit": _PIDS,
-        # read back through the API, for every default of the engine
-        "LogConfig": {"Type": "json-file", "Config": {"max-size": "100m", "max-file": "2"}},
+        "LogConfig": READABLE_LOG,
     }
     if mounts.shm_size:
         host["ShmSize"] = mounts.shm_size

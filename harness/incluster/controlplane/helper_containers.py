@@ -10,6 +10,7 @@ from typing import Any, Final
 from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import Engine, EngineCallError, EngineTimeoutError
 from harness.incluster.controlplane.mounts import Mount, differences
+from harness.wire.container_logs import READABLE_LOG
 from harness.wire.labels import LABEL_ROLE
 
 # until a program has ended that only reads a file
@@ -58,6 +59,7 @@ async def run_helper(
             "CapDrop": ["ALL"],
             "ReadonlyRootfs": True,
             "SecurityOpt": ["no-new-privileges"],
+            "LogConfig": READABLE_LOG,
             **place,
         },
     }

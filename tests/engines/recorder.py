@@ -1,0 +1,82 @@
+"""An engine that makes nothing: it accepts every request and keeps it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import http.server
+import json
+import re
+import socketserver
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+_VERSION = {"Version": "28.5.2", "ApiVersion": "1.51", "MinAPIVersion": "1.24", "Os": "linux", "Arch": "amd64"}
+_ANSWERS: Mapping[str, Any] = {
+    "GET /version": _VERSION,
+    "POST /containers/create": {"Id": "4f" * 32, "Warnings": []},
+    "GET /containers/[^/]+/json": {"Id": "4f" * 32, "Name": "/made", "Config": {"Tty": False}},
+}
+
+
+@dataclasses.dataclass
+class Recorder:
+    """The engine.
+
+    Attributes:
+        refusals: regular expression for ``METHOD path``, with status and message of the answer.
+        asked: method and path of each request, without a version.
+        bodies: what was sent with them, by the last request of each.
+    """
+
+    refusals: dict[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
+    asked: list[str] = dataclasses.field(default_factory=list)
+    bodies: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def listening(self, path: Path) -> Iterator[str]:
+        """Answer at a socket; its URL."""
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            recorder = self
+
+            def do_GET(self) -> None:
+                self.do_POST()
+
+            def do_DELETE(self) -> None:
+                self.do_POST()
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, document = self.recorder.note(self.command, self.path.partition("?")[0], body)
+                content = json.dumps(document).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+            def address_string(self) -> str:
+                return "socket"
+
+        with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
+            server.daemon_threads = True
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+            try:
+                yield f"unix://{path}"
+            finally:
+                server.shutdown()
+
+    def note(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        """Keep a request; status and document of its answer."""
+        request = f"{method} {re.sub(r'^/v[0-9.]+', '', path)}"
+        self.asked.append(request)
+        self.bodies[request] = json.loads(body) if body else None
+        for pattern, (status, words) in self.refusals.items():
+            if re.fullmatch(pattern, request):
+                return status, {"message": words}
+        return 200, next((found for pattern, found in _ANSWERS.items() if re.fullmatch(pattern, request)), {})
