@@ -63,8 +63,11 @@ class Recorder:
             def address_string(self) -> str:
                 return "socket"
 
-        with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
-            server.daemon_threads = True
+        class Server(socketserver.ThreadingUnixStreamServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+        with Server(str(path), Handler) as server:
             threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
             try:
                 yield f"unix://{path}"

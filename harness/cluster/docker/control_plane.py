@@ -35,6 +35,8 @@ _READY_S = 30.0
 _READY_POLL_S = 0.03
 _STOP_S = 20.0
 _KEPT_LINES = 200
+# those of testcontainers are of the whole process
+_changing_settings = threading.Lock()
 
 
 def start(
@@ -47,7 +49,6 @@ def start(
         site_network: whether pods with a way out reach private addresses of the site.
     """
     from docker.types import LogConfig, Mount
-    from testcontainers.core.config import testcontainers_config
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.docker_client import DockerClient
 
@@ -62,7 +63,7 @@ def start(
 
     engine = require_engine()
     options = {"version": engine.spoken, "environment": {"DOCKER_HOST": engine.address}}
-    with _own_environment():
+    with _own_settings():
         own = Client(**options)
 
     class ControlPlane(DockerContainer):
@@ -77,7 +78,7 @@ def start(
     ]
     if Path("/sys/fs/cgroup").is_dir():
         mounts.append(Mount("/host/cgroup", "/sys/fs/cgroup", type="bind", read_only=True))
-    with _own_environment():
+    with _own_settings():
         container = ControlPlane(image, docker_client_kw=options)
     # a prefix for public images must not change the name of ours
     container.image = image
@@ -111,13 +112,8 @@ def start(
         cap_add=_CAPABILITIES,
         read_only=True,
     )
-    disabled = testcontainers_config.ryuk_disabled
-    # our own reaper does its work, also without an image of it being pulled
-    testcontainers_config.ryuk_disabled = True
-    try:
+    with _own_settings():
         container.start()
-    finally:
-        testcontainers_config.ryuk_disabled = disabled
     wrapped = container.get_wrapped_container()
     lines: list[str] = []
     threading.Thread(target=_follow, args=(wrapped, lines), name="kaapana-harness-log", daemon=True).start()
@@ -125,16 +121,32 @@ def start(
 
 
 @contextlib.contextmanager
-def _own_environment() -> Iterator[None]:
-    """Keep ``DOCKER_HOST``: testcontainers would set it, for the whole process, to its own idea of the engine."""
-    before = os.environ.get("DOCKER_HOST")
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop("DOCKER_HOST", None)
-        else:
-            os.environ["DOCKER_HOST"] = before
+def _own_settings() -> Iterator[None]:
+    """Keep testcontainers, in the block, from what it does unasked; a test's author may use it for more.
+
+    * It logs in where ``DOCKER_AUTH_CONFIG`` says, but the image of the control plane is in the engine.
+    * It starts its reaper, whose image it pulls. Our own does that work.
+    * It sets ``DOCKER_HOST``, for the whole process, to its own idea of the engine.
+    """
+    from testcontainers.core.config import testcontainers_config
+
+    with _changing_settings:
+        host = os.environ.get("DOCKER_HOST")
+        logins, disabled = testcontainers_config.docker_auth_config, testcontainers_config.ryuk_disabled
+        testcontainers_config.ryuk_disabled = True
+        # to set it is a warning
+        if logins:
+            testcontainers_config.docker_auth_config = ""
+        try:
+            yield
+        finally:
+            testcontainers_config.ryuk_disabled = disabled
+            if logins:
+                testcontainers_config.docker_auth_config = logins
+            if host is None:
+                os.environ.pop("DOCKER_HOST", None)
+            else:
+                os.environ["DOCKER_HOST"] = host
 
 
 def stop(client: docker.DockerClient, environment_id: str) -> None:
