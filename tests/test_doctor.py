@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.server
 import json
 import os
+import socket
 import socketserver
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from harness.doctor.builder import Builder, find_builder
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Inside
 from harness.errors import EngineError, PlatformError
+from tests.engines.recorder import Recorder
 
 GIB = 1024**3
 SOCKET = "unix:///var/run/docker.sock"
@@ -348,6 +351,82 @@ def test_a_socket_without_permission_is_denied(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr("harness.doctor.engine._UnixConnection.connect", refuse)
     assert ask_engine({}).state == "denied"
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "inside", "unanswered"),
+    [(0.3, Inside(driver="overlay2", cgroups="2"), ""), (3600.0, None, "/info has no answer after 1 s")],
+    ids=["late", "never"],
+)
+def test_an_engine_that_is_slow_to_say_more_than_its_version_is_still_one(
+    delay_s: float, inside: Inside | None, unanswered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.doctor.engine._TIMEOUT_S", 0.1)
+    monkeypatch.setattr("harness.doctor.engine._FURTHER_S", 1.0)
+    monkeypatch.setattr("harness.doctor.own_container.find_own_container", lambda: "own")
+    with Recorder(delays={"GET /info": delay_s}).listening(tmp_path / "s") as url:
+        found = ask_engine({"DOCKER_HOST": url}, inside=True)
+    assert (found.state, found.version, found.spoken) == ("up", "28.5.2", "1.51")
+    assert (found.inside, found.unanswered) == (inside, unanswered)
+    # what was asked after it
+    assert found.enclosing == "made"
+
+
+def test_an_engine_that_breaks_off_what_it_says_beside_its_version_is_still_one(tmp_path: Path) -> None:
+    with Recorder(delays={"GET /info": -1}).listening(tmp_path / "s") as url:
+        found = ask_engine({"DOCKER_HOST": url}, inside=True)
+    assert (found.state, found.version, found.inside) == ("up", "28.5.2", None)
+    assert found.unanswered.startswith("/info has no answer: Remote end closed connection")
+
+
+def test_an_engine_that_is_slow_to_say_where_this_process_is_is_still_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.doctor.engine._FURTHER_S", 0.1)
+    monkeypatch.setattr("harness.doctor.own_container.find_own_container", lambda: "own")
+    with Recorder(delays={"GET /containers/own/json": 3600}).listening(tmp_path / "s") as url:
+        found = ask_engine({"DOCKER_HOST": url})
+    assert (found.state, found.enclosing) == ("up", "")
+
+
+def test_a_slow_engine_is_a_warning_with_what_is_not_known() -> None:
+    engine = dataclasses.replace(UP, unanswered="/info has no answer after 30 s")
+    [warning] = [check for check in decide(dataclasses.replace(GOOD, engine=engine)) if check.status != checks.OK]
+    assert str(warning) == (
+        "warning  slow engine       /info has no answer after 30 s: how it keeps images and which limits it sets is "
+        "unknown  ->  wait until it has less to do, or restart it"
+    )
+
+
+def test_an_engine_that_does_not_say_its_version_in_time_is_not_taken_for_one_that_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.doctor.engine._TIMEOUT_S", 0.1)
+    with Recorder(delays={"GET /version": 3600}).listening(tmp_path / "s") as url:
+        engine = ask_engine({"DOCKER_HOST": url})
+    found = engine_check(engine=dataclasses.replace(engine, address=SOCKET), root=True)
+    assert found.detail == f"the engine at {SOCKET} does not answer in time: /version has no answer after 0.1 s"
+    assert (found.command, found.remedy) == ("wait until it has less to do, or restart it, or unset DOCKER_HOST", "")
+
+
+def test_an_engine_whose_queue_of_connections_is_full_is_not_taken_for_one_that_does_not_run(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
+        listener.bind(path)
+        listener.listen(0)
+        problem = 0
+        while not problem:
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            problem = client.connect_ex(path)
+        found = ask_engine({"DOCKER_HOST": f"unix://{path}"})
+    assert (found.state, found.detail) == ("silent", "it accepts no further connection")
+
+
+def test_an_engine_that_answers_when_it_is_asked_again_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "ask_engine", lambda environ: EngineFacts(SOCKET, "silent", detail="no answer"))
+    monkeypatch.setattr(command.probe, "collect_facts", lambda environ: GOOD)
+    assert doctor.require_engine({}) == UP
 
 
 def test_require_engine_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ DELEGATE = (
     "let systemd delegate them: Delegate=cpu cpuset io memory pids below [Service] in "
     "/etc/systemd/system/user@.service.d/delegate.conf, then log in again"
 )
+_RELIEVE = "wait until it has less to do, or restart it"
 _NAME_IT = "correct it, or name the engine's socket (export DOCKER_HOST=unix:///PATH)"
 _DISK_NEEDED, _DISK_GOOD = 3 * GIB, 15 * GIB
 _MEMORY_NEEDED, _MEMORY_GOOD = 2 * GIB, 4 * GIB
@@ -63,7 +64,8 @@ def decide(facts: Facts) -> list[Check]:
     python, engine = _python(facts), _engine(facts)
     # nothing that could be done about the rest would help there
     first = [python, engine] if is_served(facts.engine) else [engine, python]
-    return [*first, _builder(facts), _image_tools(facts), *_room(facts), *_rootless(facts), *_capability(facts)]
+    doubts = [*_slow(facts), *_rootless(facts)]
+    return [*first, _builder(facts), _image_tools(facts), *_room(facts), *doubts, *_capability(facts)]
 
 
 def _python(facts: Facts) -> Check:
@@ -129,6 +131,9 @@ def _engine(facts: Facts) -> Check:
         return Check(name, MISSING, engine.detail, _or_way_out(engine, _NAME_IT))
     if engine.state == "remote":
         return Check(name, MISSING, f"{engine.place}: {engine.detail}", _or_way_out(engine, "name a local socket"))
+    if engine.state == "silent":
+        detail = f"the engine at {engine.place} does not answer in time: {engine.detail}"
+        return Check(name, MISSING, detail, _or_way_out(engine, _RELIEVE))
     if engine.state == "foreign":
         detail = f"what answers at {engine.place} is not an engine: {engine.detail}"
         return Check(name, MISSING, detail, _or_way_out(engine, "name the engine's own address"))
@@ -185,6 +190,14 @@ def _room(facts: Facts) -> list[Check]:
         else:
             checks.append(Check(name, OK, detail))
     return checks
+
+
+def _slow(facts: Facts) -> list[Check]:
+    """Return a warning of an engine that did not say all that it was asked."""
+    if not facts.engine.unanswered:
+        return []
+    detail = f"{facts.engine.unanswered}: how it keeps images and which limits it sets is unknown"
+    return [Check("slow engine", WARNING, detail, _RELIEVE)]
 
 
 def _rootless(facts: Facts) -> list[Check]:

@@ -86,11 +86,11 @@ def require_engine(environ: Mapping[str, str] | None = None) -> EngineFacts:
     environ = os.environ if environ is None else environ
     engine = ask_engine(environ)
     # the whole look is for the command that fixes it; an engine that answers is judged by its answer alone
-    found = (
-        checks.engine_check(engine)
-        if engine.state == "up"
-        else _find_engine_check(decide(probe.collect_facts(environ)))
-    )
+    if engine.state == "up":
+        found = checks.engine_check(engine)
+    else:
+        facts = probe.collect_facts(environ)
+        engine, found = facts.engine, _find_engine_check(decide(facts))
     if found.status == checks.MISSING:
         raise EngineError(f"container engine: {found.detail}", fix=found.command)
     return engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.client
 import json
@@ -17,6 +18,8 @@ from harness.doctor.address import Address, find_address
 from harness.doctor.facts import EngineFacts, Inside
 
 _TIMEOUT_S = 5.0
+# of an engine that has said its version: it counts containers and images for the rest, and asks others
+_FURTHER_S = 30.0
 _MOST_BYTES = 1 << 20
 # of Linux, without the byte that ends it
 _LONGEST_PATH = 107
@@ -85,20 +88,38 @@ def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) 
             engine = _engine(address, answer)
         except (ValueError, KeyError, TypeError, AttributeError):
             return EngineFacts(address, "foreign", detail=f"status {status}, {body[:60]!r}")
-        # only this shows whether a rootless engine is usable
-        if (inside or _ROOTLESS in _parts(answer)) and engine.spoken:
-            engine = dataclasses.replace(engine, inside=_describe_inside(connection, engine.spoken))
-        if engine.spoken and (container := own_container.find_own_container()):
-            engine = dataclasses.replace(engine, enclosing=_find_enclosing(connection, engine.spoken, container))
-        return engine
+        # only the rest shows whether a rootless engine is usable
+        return _ask_further(connection, engine, inside or _ROOTLESS in _parts(answer)) if engine.spoken else engine
     except PermissionError:
         return EngineFacts(address, "denied")
+    except TimeoutError:
+        return EngineFacts(address, "silent", detail=f"/version has no answer after {_TIMEOUT_S:g} s")
+    except BlockingIOError:
+        return EngineFacts(address, "silent", detail="it accepts no further connection")
     except (FileNotFoundError, ConnectionRefusedError) as error:
         return EngineFacts(address, "down", detail=_explain(address, error))
     except (OSError, http.client.HTTPException) as error:
         return EngineFacts(address, "down", detail=str(error) or type(error).__name__)
     finally:
         connection.close()
+
+
+def _ask_further(connection: http.client.HTTPConnection, engine: EngineFacts, inside: bool) -> EngineFacts:
+    """Return the facts about an engine with those beside its version, as far as it gives them in time."""
+    connection.close()
+    connection.timeout = _FURTHER_S
+    try:
+        if inside:
+            engine = dataclasses.replace(engine, inside=_describe_inside(connection, engine.spoken))
+    except (OSError, http.client.HTTPException) as error:
+        why = f" after {_FURTHER_S:g} s" if isinstance(error, TimeoutError) else f": {error or type(error).__name__}"
+        engine = dataclasses.replace(engine, unanswered=f"/info has no answer{why}")
+        # the next question needs a connection on which no answer is awaited
+        connection.close()
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        if container := own_container.find_own_container():
+            engine = dataclasses.replace(engine, enclosing=_find_enclosing(connection, engine.spoken, container))
+    return engine
 
 
 def _explain(address: str, error: OSError) -> str:
@@ -170,5 +191,5 @@ class _UnixConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT_S)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)

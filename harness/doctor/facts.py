@@ -50,8 +50,9 @@ class EngineFacts:
 
     Attributes:
         address: its URL; empty where the user's configuration names no engine that can be found.
-        state: ``up``, ``down`` (nothing listens), ``denied`` (no permission), ``foreign`` (something else
-            answers), ``remote`` (an address that the harness cannot work with) or ``unnamed`` (no address).
+        state: ``up``, ``down`` (nothing listens), ``silent`` (no answer in time), ``denied`` (no permission),
+            ``foreign`` (something else answers), ``remote`` (an address that the harness cannot work with) or
+            ``unnamed`` (no address).
         product: ``Docker`` or ``Podman``.
         version, api, minimum, system, architecture: as the engine says, only where it is up; ``api`` is the newest
             version of its API and ``minimum`` the oldest.
@@ -59,6 +60,7 @@ class EngineFacts:
         context: name of the context that gives the address; empty without one.
         way_out: what makes the harness use the default engine instead; empty where that is what it uses.
         inside: what else it says, where it was asked for it.
+        unanswered: one clause, where it was asked for that and did not answer.
         enclosing: name of the engine's container around this process, if it has its own network.
     """
 
@@ -74,6 +76,7 @@ class EngineFacts:
     context: str = ""
     way_out: str = ""
     inside: Inside | None = None
+    unanswered: str = ""
     enclosing: str = ""
 
     @property

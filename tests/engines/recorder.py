@@ -17,7 +17,13 @@ _VERSION = {"Version": "28.5.2", "ApiVersion": "1.51", "MinAPIVersion": "1.24", 
 _ANSWERS: Mapping[str, Any] = {
     "GET /version": _VERSION,
     "POST /containers/create": {"Id": "4f" * 32, "Warnings": []},
-    "GET /containers/[^/]+/json": {"Id": "4f" * 32, "Name": "/made", "Config": {"Tty": False}},
+    "GET /info": {"Driver": "overlay2", "CgroupVersion": "2"},
+    "GET /containers/[^/]+/json": {
+        "Id": "4f" * 32,
+        "Name": "/made",
+        "Config": {"Tty": False},
+        "HostConfig": {"NetworkMode": "own"},
+    },
 }
 
 
@@ -27,17 +33,21 @@ class Recorder:
 
     Attributes:
         refusals: regular expression for ``METHOD path``, with status and message of the answer.
+        delays: regular expression for the same, with seconds until the answer; below 0: the connection is closed.
         asked: method and path of each request, without a version.
         bodies: what was sent with them, by the last request of each.
     """
 
     refusals: dict[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
+    delays: dict[str, float] = dataclasses.field(default_factory=dict)
     asked: list[str] = dataclasses.field(default_factory=list)
     bodies: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @contextlib.contextmanager
     def listening(self, path: Path) -> Iterator[str]:
         """Answer at a socket; its URL."""
+
+        closing = threading.Event()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             recorder = self
@@ -50,8 +60,13 @@ class Recorder:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, document = self.recorder.note(self.command, self.path.partition("?")[0], body)
+                request = f"{self.command} {re.sub(r'^/v[0-9.]+', '', self.path.partition('?')[0])}"
+                status, document = self.recorder.note(request, body)
                 content = json.dumps(document).encode()
+                delay = self.recorder.find_delay(request)
+                if delay < 0 or closing.wait(delay):
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -72,11 +87,15 @@ class Recorder:
             try:
                 yield f"unix://{path}"
             finally:
+                closing.set()
                 server.shutdown()
 
-    def note(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+    def find_delay(self, request: str) -> float:
+        """Return the seconds until a request is answered."""
+        return next((delay for pattern, delay in self.delays.items() if re.fullmatch(pattern, request)), 0.0)
+
+    def note(self, request: str, body: bytes) -> tuple[int, Any]:
         """Keep a request; status and document of its answer."""
-        request = f"{method} {re.sub(r'^/v[0-9.]+', '', path)}"
         self.asked.append(request)
         self.bodies[request] = json.loads(body) if body else None
         for pattern, (status, words) in self.refusals.items():
