@@ -112,6 +112,9 @@ def engine_check(engine: EngineFacts) -> Check:
         detail = f"{found}: rootless without control groups: its containers can be neither limited nor paused"
         way = _AS_SERVICE if engine.inside.cgroups == "2" else _CGROUP_2
         return refused(detail, f"{way}, or use an engine that root runs")
+    if engine.inside and engine.inside.remapped:
+        detail = f"{found}: userns-remap: root in its containers is another user, who may not use the engine's socket"
+        return refused(detail, "remove userns-remap from /etc/docker/daemon.json and restart the engine")
     return Check(ENGINE, OK, f"{found}, {engine.inside}" if engine.inside else found)
 
 

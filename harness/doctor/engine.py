@@ -157,6 +157,7 @@ def _describe_inside(connection: http.client.HTTPConnection, version: str) -> In
     _, body = _get(connection, f"/v{version}/info")
     try:
         info = json.loads(body)
+        security = info.get("SecurityOptions") or ()
         status = {str(entry[0]): str(entry[1]) for entry in info.get("DriverStatus") or ()}
         return Inside(
             driver=str(info["Driver"]),
@@ -167,7 +168,8 @@ def _describe_inside(connection: http.client.HTTPConnection, version: str) -> In
             cgroups=str(info.get("CgroupVersion") or ""),
             grouped=info.get("CgroupDriver") != "none",
             unlimited=tuple(what for what, field in _LIMITS.items() if info.get(field) is False),
-            rootless="name=rootless" in (info.get("SecurityOptions") or ()),
+            rootless="name=rootless" in security,
+            remapped="name=userns" in security,
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return None

@@ -22,6 +22,7 @@ class Inside:
         grouped: containers have control groups; without them they can be neither limited nor paused.
         unlimited: resources of containers that it cannot limit: ``memory``, ``processes``, ``processors``.
         rootless: it runs as an ordinary user.
+        remapped: users of its containers, root too, are others on its machine (``userns-remap``).
     """
 
     driver: str = ""
@@ -33,6 +34,7 @@ class Inside:
     grouped: bool = True
     unlimited: tuple[str, ...] = ()
     rootless: bool = False
+    remapped: bool = False
 
     def __str__(self) -> str:
         """Return one line for the doctor."""

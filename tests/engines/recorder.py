@@ -33,12 +33,14 @@ class Recorder:
 
     Attributes:
         refusals: regular expression for ``METHOD path``, with status and message of the answer.
+        inside: further fields of what ``/info`` answers.
         delays: regular expression for the same, with seconds until the answer; below 0: the connection is closed.
         asked: method and path of each request, without a version.
         bodies: what was sent with them, by the last request of each.
     """
 
     refusals: dict[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
+    inside: dict[str, Any] = dataclasses.field(default_factory=dict)
     delays: dict[str, float] = dataclasses.field(default_factory=dict)
     asked: list[str] = dataclasses.field(default_factory=list)
     bodies: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -101,4 +103,5 @@ class Recorder:
         for pattern, (status, words) in self.refusals.items():
             if re.fullmatch(pattern, request):
                 return status, {"message": words}
-        return 200, next((found for pattern, found in _ANSWERS.items() if re.fullmatch(pattern, request)), {})
+        answer = next((found for pattern, found in _ANSWERS.items() if re.fullmatch(pattern, request)), {})
+        return 200, {**answer, **self.inside} if request == "GET /info" else answer

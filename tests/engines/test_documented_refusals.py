@@ -21,6 +21,7 @@ ENGINES = {
     "Windows containers": dataclasses.replace(NEW, system="windows"),
     "Podman's service": dataclasses.replace(NEW, product="Podman", version="5.8.6"),
     "rootless Docker on cgroup v1": dataclasses.replace(NEW, inside=Inside(cgroups="1", grouped=False, rootless=True)),
+    "Docker with `userns-remap`": dataclasses.replace(NEW, inside=Inside(cgroups="2", remapped=True)),
     "Docker, asked by a process in a container": dataclasses.replace(NEW, enclosing="NAME"),
     "something that is not an engine": EngineFacts(NEW.address, "foreign", detail="status 404, b'<html>'"),
 }
