@@ -21,6 +21,7 @@ from harness.cluster import ledger
 from harness.doctor import require_engine
 from harness.engine import connect, leftovers, networks, trial_program
 from harness.errors import EngineError
+from harness.wire.container_logs import READABLE_LOG
 from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
@@ -127,11 +128,15 @@ def _check_socket(seen: dict[str, Any]) -> None:
 
 def _check_mount(api: APIClient, image: str, entry: ledger.Entry) -> None:
     """Check that a folder of a volume can be mounted by its path, as pods mount theirs."""
+    from docker.types import LogConfig
+
     name = f"kh-{entry.id}"
     mounts = api.inspect_container(name)["Mounts"]
     folder = next(mount["Source"] for mount in mounts if mount["Destination"] == trial_program.VOLUME)
     command = ["cat", f"{_SEEN}/word"]
-    host = api.create_host_config(binds={folder: {"bind": _SEEN, "mode": "ro"}}, network_mode="none")
+    host = api.create_host_config(
+        binds={folder: {"bind": _SEEN, "mode": "ro"}}, network_mode="none", log_config=LogConfig(**READABLE_LOG)
+    )
     labels = leftovers.make_labels(entry)
     api.create_container(image, command, name=f"{name}-reader", host_config=host, labels=labels, user="0")
     api.start(f"{name}-reader")
