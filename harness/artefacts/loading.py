@@ -11,9 +11,9 @@ from harness import engine
 from harness.artefacts.archive import ArchivedImage, ImageArchive
 from harness.common.progress import OnProgress
 from harness.common.references import split_reference
+from harness.engine.logins import FoundLogin, StoredLogin
 from harness.errors import ImageError
 from harness.images import temporary_names
-from harness.images.registry_login import StoredLogin, read_login
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -129,26 +129,24 @@ def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, 
             if found := engine.find_image(api, name):
                 return str(found["Id"])
             say(f"pulling {pinned}")
-            _pull(api, pinned, name, StoredLogin(*login) if login else read_login(pinned.partition("/")[0]))
+            _pull(api, pinned, name, FoundLogin(StoredLogin(*login)) if login else None)
         return _find_loaded(api, name, pinned)
-    except (docker.errors.APIError, requests.RequestException) as error:
+    except (docker.errors.APIError, requests.RequestException, engine.TransferError) as error:
         raise ImageError(f"{pinned} cannot be pulled", last_seen=engine.read_message(error)) from None
     finally:
         api.close()
 
 
-def _pull(api: APIClient, pinned: str, name: str, login: StoredLogin | None) -> None:
+def _pull(api: APIClient, pinned: str, name: str, found: FoundLogin | None) -> None:
     import docker
 
     before = engine.find_image(api, pinned)
-    auth = login.for_engine() if login else None
-    for event in api.pull(pinned, stream=True, decode=True, auth_config=auth):
-        if trouble := engine.find_error(event):
-            raise ImageError(f"{pinned} cannot be pulled", last_seen=trouble)
-    found = engine.find_image(api, pinned)
-    if found is None:
+    for _ in engine.pull(api, pinned, found):
+        pass
+    image = engine.find_image(api, pinned)
+    if image is None:
         raise ImageError(f"the engine has pulled {pinned}, but does not have it")
-    _keep(api, str(found["Id"]), name)
+    _keep(api, str(image["Id"]), name)
     if before is None:
         # the engine must not look as if its user had pulled it
         with contextlib.suppress(docker.errors.NotFound):

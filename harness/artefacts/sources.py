@@ -19,7 +19,8 @@ from harness.common.references import find_last_part, join_reference, split_refe
 from harness.errors import PlatformError, UsageError
 from harness.images import manifests
 from harness.images.manifests import RemoteImage
-from harness.images.registry import RegistryClient, RegistryRefusedError
+from harness.images.registry import RegistryClient
+from harness.images.registry_errors import RegistryRefusedError
 from harness.settings.values import is_registry
 
 ENGINE = "engine"

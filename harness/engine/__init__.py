@@ -27,10 +27,13 @@ from harness.engine.images import (
     read_labels,
     read_layers,
 )
+from harness.engine.transfers import TransferError, build, pull, push
 
 __all__ = [
     "LABEL_NAME",
     "LABEL_SOURCE",
+    "TransferError",
+    "build",
     "compute_identity",
     "connect",
     "connect_api",
@@ -41,6 +44,8 @@ __all__ = [
     "find_image",
     "find_layers",
     "load_images",
+    "pull",
+    "push",
     "read_architecture",
     "read_labels",
     "read_layers",

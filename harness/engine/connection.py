@@ -26,10 +26,14 @@ def connect(*, timeout_s: float = 60.0) -> docker.DockerClient:
         EngineError: it does not answer, may not be used, or is one that the harness does not work with.
     """
     import docker
+    from docker.utils.config import load_general_config
 
     found = require_engine()
     with reading_configuration():
-        return docker.DockerClient(found.address, version=found.spoken, timeout=math.ceil(timeout_s))
+        client = docker.DockerClient(found.address, version=found.spoken, timeout=math.ceil(timeout_s))
+        # docker-py sends them with its own requests only
+        client.api.headers.update(load_general_config().get("HttpHeaders") or {})
+        return client
 
 
 def connect_api(timeout_s: float = 60.0) -> APIClient:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from harness.images.building import BuilderError, BuildLine, BuildRequest, make_
 from harness.images.dockerfile import AUTOMATIC
 
 _STEP = re.compile(r"^Step (\d+)/\d+ : (.*)")
+_BLOCK = 1 << 20
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -21,35 +23,34 @@ def build(request: BuildRequest) -> Iterator[BuildLine]:
     Raises:
         BuilderError: it fails.
     """
-    import docker
-    import requests
-
     deadline = time.monotonic() + request.timeout_s
     # The engine may be silent during a whole step, so silence alone is not a failure.
     api = engine.connect_api(timeout_s=request.timeout_s)
     try:
         with request.context.tar() as archive:
-            stream = api.build(
-                fileobj=archive,
-                custom_context=True,
-                dockerfile=request.name,
-                tag=request.tag,
-                buildargs={**_platform(request), **request.hidden, **request.arguments},
-                labels=dict(request.labels),
-                network_mode=request.network,
-                rm=True,
-                forcerm=True,
-                decode=True,
-            )
-            for line in _lines(stream):
+            blocks = iter(lambda: archive.read(_BLOCK), b"")
+            for line in _lines(engine.build(api, blocks, _make_params(request))):
                 found = _STEP.match(line)
                 yield BuildLine(line, found[2], int(found[1])) if found else BuildLine(line)
                 if time.monotonic() > deadline:
                     raise make_timeout_error(request.timeout_s)
-    except (docker.errors.APIError, docker.errors.BuildError, requests.RequestException) as problem:
-        raise BuilderError(engine.read_message(problem)) from None
+    except engine.TransferError as problem:
+        raise BuilderError(str(problem)) from None
     finally:
         api.close()
+
+
+def _make_params(request: BuildRequest) -> dict[str, str]:
+    params = {
+        "dockerfile": request.name,
+        "t": request.tag,
+        "buildargs": json.dumps({**_platform(request), **request.hidden, **request.arguments}),
+        "labels": json.dumps(dict(request.labels)),
+        # intermediate containers go, also after a failure
+        "rm": "1",
+        "forcerm": "1",
+    }
+    return {**params, "networkmode": request.network} if request.network else params
 
 
 def _platform(request: BuildRequest) -> dict[str, str]:
@@ -64,12 +65,10 @@ def _lines(stream: Iterator[dict[str, Any]]) -> Iterator[str]:
     """Yield whole lines of the builder's stream.
 
     Raises:
-        BuilderError: the stream carries an error.
+        TransferError: the build fails.
     """
     rest = ""
     for message in stream:
-        if trouble := engine.find_error(message):
-            raise BuilderError(trouble)
         rest += message.get("stream", "")
         *whole, rest = rest.split("\n")
         for line in whole:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness import engine
 from harness.common.progress import OnProgress
 from harness.wire.images import host_of
 
@@ -18,35 +19,19 @@ def pull(reference: str, on_line: OnProgress) -> str:
         An empty text on success, otherwise the reason in one line. A registry that could not be reached is
         remembered and not asked again by this process.
     """
-    import docker
-    import requests
-
-    from harness.engine import connect_api, find_error, read_message
-
     registry = host_of(reference) or "the public registry"
     if registry in _unreachable:
         return _unreachable[registry]
-    impatient = connect_api(timeout_s=PATIENCE_S)
+    impatient = engine.connect_api(timeout_s=PATIENCE_S)
     try:
         on_line(f"pull {reference}")
-        for event in impatient.pull(reference, stream=True, decode=True):
-            if trouble := find_error(event):
-                return _reason(registry, trouble)
+        for _ in engine.pull(impatient, reference):
+            pass
         return ""
-    except docker.errors.APIError as error:
-        return _reason(registry, read_message(error))
-    except docker.errors.InvalidRepository as error:
-        # no registry was asked
-        return str(error)
-    except requests.RequestException:
-        return _reason(registry, f"no answer within {PATIENCE_S:.0f} s")
+    except engine.TransferError as error:
+        reason = " ".join(str(error).split())
+        if error.unreached:
+            _unreachable[registry] = reason
+        return reason
     finally:
         impatient.close()
-
-
-def _reason(registry: str, text: str) -> str:
-    text = " ".join(text.split())
-    answered = ("not found", "manifest unknown", "denied", "unauthorized", "toomanyrequests")
-    if not any(sign in text.lower() for sign in answered):
-        _unreachable[registry] = text
-    return text

@@ -13,35 +13,14 @@ import httpx
 from harness import engine
 from harness.common.progress import OnProgress, quiet
 from harness.common.references import api_host, is_host, is_public, split_reference
+from harness.engine import logins
+from harness.engine.logins import FoundLogin, StoredLogin
 from harness.errors import ImageError, PlatformError
 from harness.images import temporary_names
 from harness.images.derivation import DerivedImage
+from harness.images.registry_errors import RegistryAnswerError, RegistryRefusedError
 from harness.images.registry_login import RegistryLogin
 from harness.wire.images import MANIFEST_TYPES
-
-
-class RegistryRefusedError(PlatformError):
-    """A registry refuses a request, mostly because of a login."""
-
-    def __init__(self, address: str, status: int, path: str, text: str) -> None:
-        host = address.partition("/")[0]
-        super().__init__(
-            f"the registry {address} answers {status} to {path}",
-            last_seen=text,
-            fix=f"`docker login {host}` with a user who may read it" if status in {401, 403} else "",
-        )
-
-
-class RegistryAnswerError(PlatformError):
-    """What answers for a registry does not speak its API: a page of a proxy, or another server."""
-
-    def __init__(self, address: str, request: str, problem: str, text: str) -> None:
-        super().__init__(
-            f"the registry {address} answers {request} with something else than the API of a registry: {problem}",
-            last_seen=text,
-            fix=f"see what answers there: `curl -i {parse_address(address)[0]}/v2/`",
-        )
-
 
 _LOOPBACK = ("localhost", "127.")
 # besides httpx's own: a name with an empty label, and a port above 65535, which sockets refuse
@@ -87,20 +66,20 @@ class RegistryClient:
     ) -> None:
         self.address = address
         self._login = login
-        url, self._prefix = parse_address(address)
-        host = address.partition("/")[0]
+        self._url, self._prefix = parse_address(address)
+        self._host = host = address.partition("/")[0]
         self._public = is_public(host)
         # the harness's own registries need no login of the user
-        secure = url.startswith("https://")
-        user = RegistryLogin(host) if secure or of_user else None
+        secure = self._url.startswith("https://")
+        self._user = RegistryLogin(host) if secure or of_user else None
         try:
             if not is_host(host):
                 raise httpx.InvalidURL("not an address of a registry")
             self._http = httpx.Client(
-                base_url=url,
+                base_url=self._url,
                 timeout=timeout_s,
                 trust_env=False,
-                auth=httpx.BasicAuth(*login) if login else user,
+                auth=httpx.BasicAuth(*login) if login else self._user,
                 # the system's authorities, with those of the site; loading takes a while, and plain HTTP needs none
                 verify=ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             )
@@ -231,13 +210,11 @@ class RegistryClient:
             # the name is needed for the push only
             with temporary_names.give_names(api, {f"{target}:{tag}": image}):
                 states: dict[str, str] = {}
-                for event in api.push(target, tag=tag, stream=True, decode=True, auth_config=self._for_engine()):
-                    if trouble := engine.find_error(event):
-                        raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=trouble)
+                for event in engine.push(api, f"{target}:{tag}", self._find_login()):
                     _report(event, states, on_line)
         except docker.errors.ImageNotFound:
             raise ImageError(f"there is no image {image} to push", fix="build it first") from None
-        except (docker.errors.APIError, requests.RequestException) as error:
+        except (docker.errors.APIError, requests.RequestException, engine.TransferError) as error:
             raise ImageError(f"{target}:{tag} cannot be pushed", last_seen=engine.read_message(error)) from None
         finally:
             api.close()
@@ -246,9 +223,11 @@ class RegistryClient:
             raise ImageError(f"{target}:{tag} was pushed, but the registry does not have it")
         return digest
 
-    def _for_engine(self) -> dict[str, str] | None:
-        """Return the login in the engine's words; without one it takes what ``docker login`` has left."""
-        return {"username": self._login[0], "password": self._login[1]} if self._login else None
+    def _find_login(self) -> FoundLogin:
+        """Return what the engine logs in with."""
+        if self._login:
+            return FoundLogin(StoredLogin(*self._login))
+        return logins.find_login(self._host) if self._user else FoundLogin()
 
     def _path(self, repository: str) -> str:
         """Return the path of a repository in the API; Docker's own registry has plain names below ``library``."""
@@ -271,7 +250,8 @@ class RegistryClient:
                 f"the registry {self.address} does not answer", last_seen=f"{method} {path}: {error}"
             ) from None
         if answer.status_code not in expected:
-            raise RegistryRefusedError(self.address, answer.status_code, path, answer.text[:500])
+            failure = self._user.found.failure if self._user else ""
+            raise RegistryRefusedError(self.address, answer.status_code, path, answer.text[:500], failure)
         return answer
 
     def _object(self, answer: httpx.Response) -> dict[str, Any]:
@@ -286,7 +266,9 @@ class RegistryClient:
 
     def _strange_answer_error(self, answer: httpx.Response, problem: str) -> RegistryAnswerError:
         request = answer.request
-        return RegistryAnswerError(self.address, f"{request.method} {request.url.path}", problem, answer.text[:500])
+        return RegistryAnswerError(
+            self.address, self._url, f"{request.method} {request.url.path}", problem, answer.text[:500]
+        )
 
     def _pages(self, path: str, key: str) -> list[str]:
         found: list[str] = []

@@ -1,71 +1,21 @@
 """Log in to a registry as its specification has it: HTTP basic, or a token that another server gives out.
 
-The user's login is what ``docker login`` has left, in its configuration or in a credential helper: name and password,
-or an identity token, which the token server takes in their place (OAuth 2).
+The token server also takes an identity token of the user in place of name and password (OAuth 2).
 """
 
 from __future__ import annotations
 
 import base64
-import dataclasses
 import re
 from collections.abc import Generator
-from typing import Any
 
 import httpx
 
-from harness.common.redaction import REDACTOR
-from harness.common.references import login_host
+from harness.engine.logins import FoundLogin, StoredLogin, find_login
 from harness.errors import PlatformError
 
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _CLIENT = "kaapana-harness"
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredLogin:
-    """What ``docker login`` has left for a registry: name and password, or an identity token."""
-
-    username: str = ""
-    password: str = dataclasses.field(default="", repr=False)
-    identity_token: str = dataclasses.field(default="", repr=False)
-
-    def for_engine(self) -> dict[str, str]:
-        """Return the login in the form of the engine's API."""
-        if self.identity_token:
-            return {"identitytoken": self.identity_token}
-        return {"username": self.username, "password": self.password}
-
-
-def read_login(host: str) -> StoredLogin | None:
-    """Return this user's login to a registry, or ``None``; its secret shows in no text of the harness.
-
-    Args:
-        host: as in references, ``registry.site:5000``.
-    """
-    import docker.auth
-    import docker.errors
-
-    try:
-        found: Any = docker.auth.load_config().resolve_authconfig(login_host(host)) or {}
-        known = {str(key).lower(): str(value) for key, value in found.items() if value}
-    except (docker.errors.DockerException, OSError, ValueError, TypeError, AttributeError, LookupError):
-        # a credential helper that fails, or a bad configuration, of which docker-py checks little: the
-        # registry will say whether it needs a login
-        return None
-    if token := known.get("identitytoken"):
-        REDACTOR.add_given(token)
-        return StoredLogin(identity_token=token)
-    if "username" not in known or "password" not in known:
-        return None
-    REDACTOR.add_given_login(known["username"], known["password"])
-    return StoredLogin(known["username"], known["password"])
-
-
-def read_credentials(host: str) -> tuple[str, str] | None:
-    """Return name and password of this user for a registry, or ``None``; see :func:`read_login`."""
-    found = read_login(host)
-    return (found.username, found.password) if found and not found.identity_token else None
 
 
 class RegistryLogin(httpx.Auth):
@@ -73,11 +23,15 @@ class RegistryLogin(httpx.Auth):
 
     Args:
         host: of the registry, as in references.
+
+    Attributes:
+        found: the user's login, when the registry has wanted one.
     """
 
     requires_response_body = True
 
     def __init__(self, host: str) -> None:
+        self.found = FoundLogin()
         self._host = host
         self._header = ""
 
@@ -93,7 +47,8 @@ class RegistryLogin(httpx.Auth):
         if response.status_code != 401:
             return
         scheme, _, rest = response.headers.get("www-authenticate", "").partition(" ")
-        login = read_login(self._host)
+        self.found = find_login(self._host)
+        login = self.found.login
         basic = _basic(login) if login else ""
         if scheme.lower() == "basic" and basic:
             self._header = basic

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,9 +14,10 @@ from harness import engine
 from harness.artefacts import loading
 from harness.artefacts.sources import ArchiveSource, EngineSource, FoundImage, Route
 from harness.cluster import Cluster
+from harness.engine import logins
+from harness.engine.logins import FoundLogin, StoredLogin
 from harness.errors import ImageError
 from harness.images import temporary_names
-from harness.images.registry_login import StoredLogin
 from harness.platform import delivery
 from harness.platform.registry import PlatformRegistry
 from tests.artefacts import made_archives as made
@@ -90,17 +90,9 @@ def test_whatever_the_engine_answers_to_a_pull_is_an_error_that_names_the_image(
 
 
 def test_an_identity_token_is_given_to_the_engine(fake: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[object] = []
-    take = fake.pull
-
-    def note(name: str, **options: object) -> Iterable[dict[str, str]]:
-        given.append(options["auth_config"])
-        return take(name)
-
-    monkeypatch.setattr(fake, "pull", note)
-    monkeypatch.setattr(loading, "read_login", lambda host: StoredLogin(identity_token=f"token of {host}"))
+    monkeypatch.setattr(logins, "find_login", lambda host: FoundLogin(StoredLogin(identity_token=f"token of {host}")))
     pull()
-    assert given == [{"identitytoken": "token of registry.site"}]
+    assert fake.logins == [{"identitytoken": "token of registry.site", "serveraddress": "registry.site"}]
 
 
 @pytest.mark.parametrize("reference", ["registry.site/MyImage:1", "registry.site/tool:1"])

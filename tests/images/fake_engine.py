@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import docker.errors
 import requests
 
-from harness.common.references import split_reference
+from harness.common.references import join_reference, split_reference
 
 
 class FakeEngine:
@@ -22,10 +24,12 @@ class FakeEngine:
         log: the changes.
         during_push: called while a push goes on, with the name.
         remote: what a pull brings, by its name.
+        logins: what pulls and pushes log in with.
     """
 
     base_url = "http://engine"
     api_version = "1.40"
+    timeout = 60
 
     def __init__(self, *images: str, **tags: str) -> None:
         self.images = set(images)
@@ -34,6 +38,7 @@ class FakeEngine:
         self.during_push: Callable[[str], object] = lambda name: None
         self.remote: dict[str, str] = {}
         self.pulls = 0
+        self.logins: list[dict[str, str]] = []
         self.asked: list[str] = []
         self._lock = threading.Lock()
 
@@ -62,17 +67,17 @@ class FakeEngine:
         del self.tags[self._whole(name)]
         self.log.append(f"remove {name}")
 
-    def push(self, repository: str, tag: str, **options: object) -> Iterator[dict[str, str]]:
-        self.log.append(f"push {repository}:{tag} {self.tags[f'{repository}:{tag}']}")
-        self.during_push(f"{repository}:{tag}")
-        yield {"status": "pushed"}
-
-    def pull(self, name: str, **options: object) -> Iterator[dict[str, str]]:
-        with self._lock:
-            self.pulls += 1
-        self.log.append(f"pull {name}")
-        self.tags[name] = self.remote[name]
-        yield {"status": "pulled"}
+    def post(self, url: str, params: dict[str, str], headers: dict[str, str], **options: object) -> requests.Response:
+        self.logins.append(json.loads(base64.urlsafe_b64decode(headers["X-Registry-Auth"])))
+        path = url.removeprefix(f"{self.base_url}/v{self.api_version}/images/")
+        if path == "create":
+            self._pull(join_reference(params["fromImage"], params["tag"]))
+        else:
+            self._push(f"{path.removesuffix('/push')}:{params['tag']}")
+        answer = requests.Response()
+        answer.status_code = 200
+        answer.raw = io.BytesIO(b'{"status": "done"}\r\n')
+        return answer
 
     def get(self, url: str, params: dict[str, list[str]], stream: bool) -> requests.Response:
         self.log += [f"save {name} {self.tags[name]}" for name in params["names"]]
@@ -83,6 +88,16 @@ class FakeEngine:
 
     def close(self) -> None:
         """Do nothing."""
+
+    def _push(self, name: str) -> None:
+        self.log.append(f"push {name} {self.tags[name]}")
+        self.during_push(name)
+
+    def _pull(self, name: str) -> None:
+        with self._lock:
+            self.pulls += 1
+        self.log.append(f"pull {name}")
+        self.tags[name] = self.remote[name]
 
     def _described(self, image: str) -> dict[str, Any]:
         return {"Id": image, "Os": "linux", "Architecture": "amd64", "RootFS": {"Layers": []}}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import json
 from typing import Any
 
 import pytest
@@ -15,15 +16,23 @@ from harness.images import pull
 class Engine:
     """An engine that answers a pull with the given events, or raises the given error."""
 
+    base_url = "http://engine"
+    api_version = "1.41"
+    timeout = 20
+
     def __init__(self, answer: list[dict[str, Any]] | Exception) -> None:
         self.answer = answer
         self.asked: list[str] = []
 
-    def pull(self, reference: str, **_options: object) -> Iterator[dict[str, Any]]:
-        self.asked.append(reference)
+    def post(self, url: str, params: dict[str, str], **_options: object) -> requests.Response:
+        assert url == "http://engine/v1.41/images/create"
+        self.asked.append(f"{params['fromImage']}:{params['tag']}")
         if isinstance(self.answer, Exception):
             raise self.answer
-        return iter(self.answer)
+        answer = requests.Response()
+        answer.status_code = 200
+        answer.raw = io.BytesIO(b"".join(json.dumps(event).encode() + b"\r\n" for event in self.answer))
+        return answer
 
     def close(self) -> None:
         pass

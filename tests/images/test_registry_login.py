@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from harness import engine
+from harness.engine import logins
 from harness.errors import EngineError, PlatformError
 from harness.images import registry_login
 from harness.images.registry import parse_address
@@ -179,11 +180,11 @@ def test_an_identity_token_is_exchanged_by_the_token_server(
         "service": ["s"],
         "scope": ["repository:a:pull"],
     }
-    login = registry_login.read_login(HOST)
+    login = logins.find_login(HOST).login
     assert login is not None
-    assert login.for_engine() == {"identitytoken": IDENTITY}
+    assert login.for_engine(HOST) == {"identitytoken": IDENTITY, "serveraddress": HOST}
     assert IDENTITY not in repr(login)
-    assert registry_login.read_credentials(HOST) is None
+    assert logins.read_credentials(HOST) is None
 
 
 @pytest.mark.parametrize(
@@ -206,13 +207,12 @@ def test_an_identity_token_is_exchanged_by_the_token_server(
         '{"credHelpers": {"registry.site": "missing"}}',
     ],
 )
-@pytest.mark.filterwarnings("ignore:docker-credential-missing")
 def test_a_configuration_that_docker_did_not_write_holds_no_login(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     (tmp_path / "config.json").write_text(text)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    assert registry_login.read_login(HOST) is None
+    assert logins.find_login(HOST).login is None
 
 
 @pytest.mark.parametrize(
@@ -236,4 +236,4 @@ def test_the_login_to_dockers_own_registry_is_found_under_all_of_its_names(
     auths = {"https://index.docker.io/v1/": {"auth": BASIC.removeprefix("Basic ")}}
     (tmp_path / "config.json").write_text(json.dumps({"auths": auths}))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    assert registry_login.read_credentials(host) == ("me", "secret")
+    assert logins.read_credentials(host) == ("me", "secret")

@@ -18,9 +18,8 @@ from harness.cluster.context.transport import ContextTransport
 from harness.cluster.kubeconfig import KubeconfigError
 from harness.common.progress import OnProgress, quiet
 from harness.common.redaction import REDACTOR
-from harness.engine import connect
+from harness.engine import connect, logins
 from harness.errors import HarnessError, PlatformError
-from harness.images import registry_login
 from harness.kube import ApiError, KubeApi, scope_names
 from harness.kube.pullsecrets import Login
 from harness.kube.transport import HttpTransport
@@ -248,7 +247,7 @@ def _smallest(client: docker.DockerClient, tags: Iterable[str]) -> str:
 def _pull_config(registry: str) -> dict[str, Any]:
     """Return Docker's configuration for the nodes: the login of this user to the registry, when there is one."""
     host = registry.partition("/")[0]
-    login = registry_login.read_credentials(host)
+    login = logins.read_credentials(host)
     if login is None:
         return {"auths": {}}
     return {"auths": {host: {"auth": base64.b64encode(":".join(login).encode()).decode("ascii")}}}

@@ -1,0 +1,164 @@
+"""What the engine asks registries for: pulls, pushes, and builds with their bases.
+
+docker-py would ask a credential helper itself, and fail with it.
+"""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.common.references import parse_reference, split_reference
+from harness.engine import logins
+from harness.engine.connection import find_error, read_message
+from harness.engine.logins import FoundLogin
+
+if TYPE_CHECKING:
+    import requests
+    from docker import APIClient
+
+_LOGIN_WANTED: Final = (
+    "access denied",
+    "unauthorized",
+    "authentication required",
+    "authorization failed",
+    "no basic auth credentials",
+)
+"""Parts of the answer of a registry that wants a login, in the engine's words."""
+_ANSWERED: Final = (*_LOGIN_WANTED, "denied", "not found", "manifest unknown", "toomanyrequests")
+"""Parts of the answers of registries; some of them refuse a request without a login in other words."""
+
+
+class TransferError(Exception):
+    """The engine does not pull, push or build: its words.
+
+    Attributes:
+        unreached: no registry has answered.
+    """
+
+    def __init__(self, words: str, *, unreached: bool = False) -> None:
+        super().__init__(words)
+        self.unreached = unreached
+
+
+def pull(api: APIClient, reference: str, found: FoundLogin | None = None) -> Iterator[dict[str, Any]]:
+    """Pull an image; yield the progress that the engine reports.
+
+    Args:
+        api: a client.
+        reference: of the image.
+        found: what the engine logs in with; by default this user's login, if there is one.
+
+    Raises:
+        TransferError: the engine refuses, or does not answer.
+    """
+    from docker.auth import resolve_repository_name
+    from docker.errors import InvalidRepository
+
+    name, version = split_reference(reference)
+    try:
+        resolve_repository_name(name)
+    except InvalidRepository as error:
+        raise TransferError(str(error)) from None
+    host, _, _ = parse_reference(reference)
+    found = logins.find_login(host) if found is None else found
+    params = {"fromImage": name, "tag": version}
+    headers = _make_login_header(host, found)
+    yield from _ask(api, "/images/create", found.failure, _ANSWERED, params=params, headers=headers, timeout=None)
+
+
+def push(api: APIClient, reference: str, found: FoundLogin) -> Iterator[dict[str, Any]]:
+    """Push an image of the engine; yield the progress that the engine reports.
+
+    Args:
+        api: a client.
+        reference: name and tag of the image.
+        found: what the engine logs in with.
+
+    Raises:
+        TransferError: the engine refuses, or does not answer.
+    """
+    name, tag = split_reference(reference)
+    headers = _make_login_header(parse_reference(reference)[0], found)
+    yield from _ask(
+        api, f"/images/{name}/push", found.failure, _ANSWERED, params={"tag": tag}, headers=headers, timeout=api.timeout
+    )
+
+
+def build(api: APIClient, context: Iterable[bytes], params: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Build an image on the engine's legacy builder; yield the builder's messages.
+
+    Args:
+        api: a client.
+        context: the blocks of a tar file.
+        params: of the request.
+
+    Raises:
+        TransferError: the engine refuses, a step fails, or there is no answer.
+    """
+    found = logins.find_all_logins()
+    headers = {"Content-Type": "application/x-tar", "X-Registry-Config": _encode(found.for_engine())}
+    yield from _ask(
+        api, "/build", found.failure, _LOGIN_WANTED, params=params, headers=headers, data=context, timeout=None
+    )
+
+
+def _ask(
+    api: APIClient, path: str, failure: str, wanting_login: Iterable[str], **request: Any
+) -> Iterator[dict[str, Any]]:
+    """Send a request, and yield its answer document by document; the connection is closed whatever ends it.
+
+    Args:
+        failure: why a login was not found.
+        wanting_login: parts of errors that this may be the cause of.
+    """
+    import requests
+
+    def explain(words: str) -> TransferError:
+        known = words.lower()
+        wanted = any(part in known for part in wanting_login)
+        answered = any(part in known for part in _ANSWERED)
+        return TransferError(logins.explain(words, failure) if wanted else words, unreached=not answered)
+
+    try:
+        with api.post(f"{api.base_url}/v{api.api_version}{path}", stream=True, **request) as answer:
+            try:
+                answer.raise_for_status()
+            except requests.HTTPError as error:
+                raise explain(read_message(error)) from None
+            for event in _read_events(answer):
+                if trouble := find_error(event):
+                    raise explain(trouble)
+                yield event
+    except requests.Timeout:
+        raise TransferError(f"no answer within {api.timeout} s", unreached=True) from None
+    except requests.RequestException as error:
+        raise explain(read_message(error)) from None
+
+
+def _read_events(answer: requests.Response) -> Iterator[Any]:
+    """Yield the documents of a streamed answer as they come.
+
+    Raises:
+        requests.RequestException: the answer ends early, or is something else.
+    """
+    import requests
+    from docker.errors import StreamParseError
+    from docker.utils.json_stream import json_stream
+
+    try:
+        yield from json_stream(codecs.iterdecode(answer.iter_content(None), "utf-8", "replace"))
+    except StreamParseError as error:
+        raise requests.exceptions.InvalidJSONError(f"the engine's answer is not JSON: {error}") from None
+
+
+def _make_login_header(host: str, found: FoundLogin) -> dict[str, str]:
+    # also without a login: some engines refuse a push that does not say so
+    return {"X-Registry-Auth": _encode(found.login.for_engine(host) if found.login else {})}
+
+
+def _encode(document: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(document).encode()).decode("ascii")
