@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.engine.connection import connect_api, find_error, read_message
+from harness.engine.connection import connect_api
+from harness.engine.transfers import TransferError, load
 from harness.errors import ImageError
 
 if TYPE_CHECKING:
@@ -103,16 +104,13 @@ def load_images(engine: APIClient, archive: Iterable[bytes], shown: str) -> None
         ImageError: the engine refuses, with its own words.
     """
     import docker
-    import requests
 
     try:
-        for event in engine.load_image(archive) or ():  # type: ignore[no-untyped-call]
-            if trouble := find_error(event):
-                raise ImageError(f"the engine does not load {shown}", last_seen=trouble)
+        for event in load(engine, archive):
             if damaged := _UNPACKING.match(str(event.get("stream", "")) if isinstance(event, dict) else ""):
                 # containerd has it all the same, and would be asked for it by its name the next time
                 with contextlib.suppress(docker.errors.APIError):
                     engine.remove_image(damaged["name"])
                 raise ImageError(f"the engine does not load {shown}", last_seen=damaged["words"].strip())
-    except (docker.errors.APIError, requests.RequestException) as error:
-        raise ImageError(f"the engine does not load {shown}", last_seen=read_message(error)) from None
+    except TransferError as error:
+        raise ImageError(f"the engine does not load {shown}", last_seen=str(error)) from None

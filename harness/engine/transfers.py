@@ -1,6 +1,7 @@
-"""What the engine asks registries for: pulls, pushes, and builds with their bases.
+"""Requests whose answer is a stream of progress: pulls, pushes, builds, and archives that are loaded.
 
-docker-py would ask a credential helper itself, and fail with it.
+The time limit of a client counts from one sign of life of the engine to the next. docker-py has none for pulls and
+builds, and would ask a credential helper itself, and fail with it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _ANSWERED: Final = (*_LOGIN_WANTED, "denied", "not found", "manifest unknown", "
 
 
 class TransferError(Exception):
-    """The engine does not pull, push or build: its words.
+    """The engine does not do what was asked: its words.
 
     Attributes:
         unreached: no registry has answered.
@@ -67,7 +68,7 @@ def pull(api: APIClient, reference: str, found: FoundLogin | None = None) -> Ite
     found = logins.find_login(host) if found is None else found
     params = {"fromImage": name, "tag": version}
     headers = _make_login_header(host, found)
-    yield from _ask(api, "/images/create", found.failure, _ANSWERED, params=params, headers=headers, timeout=None)
+    yield from _ask(api, "/images/create", found.failure, _ANSWERED, params=params, headers=headers)
 
 
 def push(api: APIClient, reference: str, found: FoundLogin) -> Iterator[dict[str, Any]]:
@@ -83,9 +84,16 @@ def push(api: APIClient, reference: str, found: FoundLogin) -> Iterator[dict[str
     """
     name, tag = split_reference(reference)
     headers = _make_login_header(parse_reference(reference)[0], found)
-    yield from _ask(
-        api, f"/images/{name}/push", found.failure, _ANSWERED, params={"tag": tag}, headers=headers, timeout=api.timeout
-    )
+    yield from _ask(api, f"/images/{name}/push", found.failure, _ANSWERED, params={"tag": tag}, headers=headers)
+
+
+def load(api: APIClient, archive: Iterable[bytes]) -> Iterator[Any]:
+    """Load an archive of images; yield the progress that the engine reports.
+
+    Raises:
+        TransferError: the engine refuses, or does not answer.
+    """
+    yield from _ask(api, "/images/load", headers={"Content-Type": "application/x-tar"}, data=archive)
 
 
 def build(api: APIClient, context: Iterable[bytes], params: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -107,7 +115,7 @@ def build(api: APIClient, context: Iterable[bytes], params: Mapping[str, str]) -
 
 
 def _ask(
-    api: APIClient, path: str, failure: str, wanting_login: Iterable[str], **request: Any
+    api: APIClient, path: str, failure: str = "", wanting_login: Iterable[str] = (), **request: Any
 ) -> Iterator[dict[str, Any]]:
     """Send a request, and yield its answer document by document; the connection is closed whatever ends it.
 
@@ -124,7 +132,8 @@ def _ask(
         return TransferError(logins.explain(words, failure) if wanted else words, unreached=not answered)
 
     try:
-        with api.post(f"{api.base_url}/v{api.api_version}{path}", stream=True, **request) as answer:
+        request = {"stream": True, "timeout": api.timeout, **request}
+        with api.post(f"{api.base_url}/v{api.api_version}{path}", **request) as answer:
             try:
                 answer.raise_for_status()
             except requests.HTTPError as error:
@@ -133,9 +142,9 @@ def _ask(
                 if trouble := find_error(event):
                     raise explain(trouble)
                 yield event
-    except requests.Timeout:
-        raise TransferError(f"no answer within {api.timeout} s", unreached=True) from None
     except requests.RequestException as error:
+        if _is_silence(error):
+            raise TransferError(f"no answer within {api.timeout} s", unreached=True) from None
         raise explain(read_message(error)) from None
 
 
@@ -153,6 +162,14 @@ def _read_events(answer: requests.Response) -> Iterator[Any]:
         yield from json_stream(codecs.iterdecode(answer.iter_content(None), "utf-8", "replace"))
     except StreamParseError as error:
         raise requests.exceptions.InvalidJSONError(f"the engine's answer is not JSON: {error}") from None
+
+
+def _is_silence(error: requests.RequestException) -> bool:
+    import requests
+    from urllib3.exceptions import ReadTimeoutError
+
+    # requests has no exception of its own for a stream that stops
+    return isinstance(error, requests.Timeout) or isinstance(next(iter(error.args), None), ReadTimeoutError)
 
 
 def _make_login_header(host: str, found: FoundLogin) -> dict[str, str]:

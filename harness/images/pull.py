@@ -7,7 +7,7 @@ from harness.common.progress import OnProgress
 from harness.wire.images import host_of
 
 PATIENCE_S = 20.0
-"""Seconds of silence until a pull is given up."""
+"""Seconds until a pull is given up on which the engine reports nothing new."""
 
 _unreachable: dict[str, str] = {}
 

@@ -10,6 +10,7 @@ import json
 import re
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,16 @@ _VERSION = {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What comes to a request: a status with a message, or documents one by one; then an end or silence."""
+    """What comes to a request: a status with a message, or documents one by one; then an end or silence.
 
-    documents: tuple[dict[str, Any], ...] = ()
+    Before each document there is a pause.
+    """
+
+    documents: tuple[Any, ...] = ()
     status: int = 200
     message: str = ""
     silent: bool = False
+    pause_s: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +116,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
         for document in answer.documents:
+            time.sleep(answer.pause_s)
             self._send_chunk(json.dumps(document).encode() + b"\r\n")
         if not answer.silent:
             self._send_chunk(b"")

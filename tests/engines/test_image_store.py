@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from harness.incluster.controlplane.http import Reply
 from harness.incluster.controlplane.images import Images
 from harness.incluster.controlplane.registry import ServedName
 from harness.kube.pullsecrets import Login
+from tests.engines.scripted import Answer, ScriptedEngine
 
 CONFIG, MANIFEST, INDEX = (f"sha256:{letter * 64}" for letter in "abc")
 
@@ -77,27 +79,34 @@ def test_an_image_that_the_engine_has_is_not_pulled(
     assert bool(there.pulled) is (found == "sha256:pulled")
 
 
-class Loading:
-    """Loads an archive as Docker 28.5 does whose layer is no tar file."""
-
-    def __init__(self) -> None:
-        self.removed: list[str] = []
-
-    def load_image(self, archive: object) -> list[dict[str, str]]:
-        name = "kaapana-harness/delivered:1"
-        words = "failed to extract layer sha256:d607: archive/tar: invalid tar header"
-        return [
-            {"stream": f"Loaded image: {name}\n"},
-            {"stream": f'Error unpacking image {name}: apply layer error for "docker.io/{name}": {words}\n'},
-        ]
-
-    def remove_image(self, name: str) -> None:
-        self.removed.append(name)
-
-
-def test_an_image_that_is_taken_in_but_cannot_be_unpacked_is_an_error_and_does_not_stay() -> None:
-    api = Loading()
-    with pytest.raises(ImageError, match=r"the engine does not load images\.tar") as caught:
-        engine.load_images(api, iter([b""]), "images.tar")  # type: ignore[arg-type]
+def test_an_image_that_is_taken_in_but_cannot_be_unpacked_is_an_error_and_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker 28.5 does this to an image whose layer is no tar file."""
+    name = "kaapana-harness/delivered:1"
+    words = "failed to extract layer sha256:d607: archive/tar: invalid tar header"
+    said = (
+        {"stream": f"Loaded image: {name}\n"},
+        {"stream": f'Error unpacking image {name}: apply layer error for "docker.io/{name}": {words}\n'},
+    )
+    scripted = ScriptedEngine({"POST /images/load": Answer(said), f"DELETE /images/{name}": Answer(([],))})
+    with scripted.listening(tmp_path / "engine.sock") as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with (
+            engine.connect_api() as api,
+            pytest.raises(ImageError, match=r"the engine does not load images\.tar") as caught,
+        ):
+            engine.load_images(api, iter([b"x"]), "images.tar")
     assert caught.value.last_seen.endswith("archive/tar: invalid tar header")
-    assert api.removed == ["kaapana-harness/delivered:1"]
+    assert [request.path for request in scripted.requests] == ["/images/load", f"/images/{name}"]
+
+
+def test_an_engine_that_loads_an_archive_without_a_word_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted = ScriptedEngine({"POST /images/load": Answer(({"status": "Loading layer"},), silent=True)})
+    with scripted.listening(tmp_path / "engine.sock") as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with engine.connect_api(timeout_s=1) as api, pytest.raises(ImageError, match="does not load") as caught:
+            engine.load_images(api, iter([b"x"]), "images.tar")
+    assert caught.value.last_seen == "no answer within 1 s"

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from harness import engine
+from harness.artefacts import loading
+from harness.errors import ImageError
 from harness.images import pull
+from tests.engines.scripted import Answer, ScriptedEngine
+
+LIMIT_S = 20.0
 
 
 class Engine:
@@ -68,3 +74,41 @@ def test_a_registry_that_answers_without_the_image_is_asked_for_the_next_one(use
 def test_a_pull_that_ends_without_an_error_is_a_success(use: Any) -> None:
     use([{"status": "Pulling from library/registry"}, {"status": "Status: Downloaded newer image"}])
     assert pull.pull("registry:2", print) == ""
+
+
+@pytest.mark.parametrize("answer", [Answer(silent=True), Answer(({"status": "Pulling fs layer"},), silent=True)])
+def test_an_engine_that_says_nothing_new_is_given_up_and_its_pull_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    monkeypatch.setattr(pull, "_unreachable", {})
+    monkeypatch.setattr(pull, "PATIENCE_S", 0.5)
+    scripted = ScriptedEngine({"POST /images/create": answer})
+    with scripted.listening(tmp_path / "engine.sock") as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        assert pull.pull("python:3.12", print) == "no answer within 1 s"
+        assert scripted.left.wait(LIMIT_S)
+        assert pull.pull("registry:2", print) == "no answer within 1 s"
+    assert [request.params["fromImage"] for request in scripted.requests] == ["python"]
+
+
+def test_a_download_may_take_longer_than_its_engine_may_say_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull, "PATIENCE_S", 2)
+    scripted = ScriptedEngine({"POST /images/create": Answer(({"status": "Downloading"},) * 4, pause_s=0.6)})
+    with scripted.listening(tmp_path / "engine.sock") as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        assert pull.pull("python:3.12", print) == ""
+
+
+def test_an_image_of_an_extension_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_PULL_S", 0.5)
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
+    scripted = ScriptedEngine({"POST /images/create": Answer(silent=True)})
+    with scripted.listening(tmp_path / "engine.sock") as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with pytest.raises(ImageError, match="cannot be pulled") as caught:
+            loading.pull(f"registry.site/tool@sha256:{'a' * 64}", "sha256:c", print)
+    assert caught.value.last_seen == "no answer within 1 s"
