@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import base64
 import codecs
+import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import os
+import socket
+import threading
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.common.references import parse_reference, split_reference
@@ -96,32 +101,41 @@ def load(api: APIClient, archive: Iterable[bytes]) -> Iterator[Any]:
     yield from _ask(api, "/images/load", headers={"Content-Type": "application/x-tar"}, data=archive)
 
 
-def build(api: APIClient, context: Iterable[bytes], params: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def build(
+    api: APIClient, context: Iterable[bytes], params: Mapping[str, str], *, deadline: float
+) -> Generator[dict[str, Any], None, None]:
     """Build an image on the engine's legacy builder; yield the builder's messages.
+
+    The engine cancels a build whose connection ends.
 
     Args:
         api: a client.
         context: the blocks of a tar file.
         params: of the request.
+        deadline: when the connection ends, by the monotonic clock.
 
     Raises:
-        TransferError: the engine refuses, a step fails, or there is no answer.
+        TransferError: the engine refuses, a step fails, there is no answer, or the deadline is over.
     """
     found = logins.find_all_logins()
     headers = {"Content-Type": "application/x-tar", "X-Registry-Config": _encode(found.for_engine())}
-    yield from _ask(
-        api, "/build", found.failure, _LOGIN_WANTED, params=params, headers=headers, data=context, timeout=None
-    )
+    yield from _ask(api, "/build", found.failure, _LOGIN_WANTED, deadline, params=params, headers=headers, data=context)
 
 
 def _ask(
-    api: APIClient, path: str, failure: str = "", wanting_login: Iterable[str] = (), **request: Any
+    api: APIClient,
+    path: str,
+    failure: str = "",
+    wanting_login: Iterable[str] = (),
+    deadline: float | None = None,
+    **request: Any,
 ) -> Iterator[dict[str, Any]]:
     """Send a request, and yield its answer document by document; the connection is closed whatever ends it.
 
     Args:
         failure: why a login was not found.
         wanting_login: parts of errors that this may be the cause of.
+        deadline: when the connection ends, by the monotonic clock.
     """
     import requests
 
@@ -132,20 +146,45 @@ def _ask(
         return TransferError(logins.explain(words, failure) if wanted else words, unreached=not answered)
 
     try:
-        request = {"stream": True, "timeout": api.timeout, **request}
-        with api.post(f"{api.base_url}/v{api.api_version}{path}", **request) as answer:
+        url = f"{api.base_url}/v{api.api_version}{path}"
+        with api.post(url, stream=True, timeout=api.timeout, **request) as answer:
             try:
                 answer.raise_for_status()
             except requests.HTTPError as error:
                 raise explain(read_message(error)) from None
-            for event in _read_events(answer):
-                if trouble := find_error(event):
-                    raise explain(trouble)
-                yield event
+            with _end_at(deadline, answer):
+                for event in _read_events(answer):
+                    if trouble := find_error(event):
+                        raise explain(trouble)
+                    yield event
     except requests.RequestException as error:
         if _is_silence(error):
             raise TransferError(f"no answer within {api.timeout} s", unreached=True) from None
         raise explain(read_message(error)) from None
+
+
+@contextlib.contextmanager
+def _end_at(deadline: float | None, answer: requests.Response) -> Iterator[None]:
+    """End the connection of an answer at a time, also while it is read."""
+    if deadline is None:
+        yield
+        return
+
+    def end() -> None:
+        # the engine may have ended it
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+    with socket.socket(fileno=os.dup(answer.raw.fileno())) as connection:
+        timer = threading.Timer(max(deadline - time.monotonic(), 0), end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            # the descriptor may be another file's as soon as it is closed
+            timer.join()
 
 
 def _read_events(answer: requests.Response) -> Iterator[Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 from harness import engine
 from harness.images.building import BuilderError, BuildLine, BuildRequest, make_timeout_error
@@ -24,20 +25,33 @@ def build(request: BuildRequest) -> Iterator[BuildLine]:
         BuilderError: it fails.
     """
     deadline = time.monotonic() + request.timeout_s
-    # The engine may be silent during a whole step, so silence alone is not a failure.
+    # the engine may say nothing during a whole step
     api = engine.connect_api(timeout_s=request.timeout_s)
     try:
         with request.context.tar() as archive:
-            blocks = iter(lambda: archive.read(_BLOCK), b"")
-            for line in _lines(engine.build(api, blocks, _make_params(request))):
-                found = _STEP.match(line)
-                yield BuildLine(line, found[2], int(found[1])) if found else BuildLine(line)
-                if time.monotonic() > deadline:
-                    raise make_timeout_error(request.timeout_s)
+            blocks = _read_until(deadline, archive, request.timeout_s)
+            with contextlib.closing(engine.build(api, blocks, _make_params(request), deadline=deadline)) as messages:
+                for line in _lines(messages):
+                    found = _STEP.match(line)
+                    yield BuildLine(line, found[2], int(found[1])) if found else BuildLine(line)
     except engine.TransferError as problem:
+        if time.monotonic() >= deadline:
+            raise make_timeout_error(request.timeout_s) from None
         raise BuilderError(str(problem)) from None
     finally:
         api.close()
+
+
+def _read_until(deadline: float, archive: IO[bytes], timeout_s: float) -> Iterator[bytes]:
+    """Yield the blocks of a context, which an engine may take slowly.
+
+    Raises:
+        BuilderError: the deadline is over.
+    """
+    while block := archive.read(_BLOCK):
+        yield block
+        if time.monotonic() >= deadline:
+            raise make_timeout_error(timeout_s)
 
 
 def _make_params(request: BuildRequest) -> dict[str, str]:

@@ -8,6 +8,7 @@ import dataclasses
 import http.server
 import json
 import re
+import select
 import socketserver
 import threading
 import time
@@ -21,9 +22,12 @@ _VERSION = {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What comes to a request: a status with a message, or documents one by one; then an end or silence.
+    """What comes to a request: a status with a message, or documents one by one, each after a pause.
 
-    Before each document there is a pause.
+    Attributes:
+        silent: after them nothing comes, in place of the end.
+        breaks: after them the connection breaks.
+        reads: the request's body is read before.
     """
 
     documents: tuple[Any, ...] = ()
@@ -31,6 +35,8 @@ class Answer:
     message: str = ""
     silent: bool = False
     pause_s: float = 0.0
+    breaks: bool = False
+    reads: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +59,7 @@ class ScriptedEngine:
     Attributes:
         answers: regular expression for ``METHOD path`` to the answer.
         requests: what came, but questions about the version.
-        left: set when a client has closed a connection on which the engine was silent.
+        left: set when a client has closed a connection before the answer's end.
     """
 
     answers: dict[str, Answer] = dataclasses.field(default_factory=dict)
@@ -100,7 +106,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self) -> None:
-        self._read_body()
         self._answer()
 
     def _answer(self) -> None:
@@ -108,9 +113,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         params = {name: values[0] for name, values in parse_qs(parts.query).items()}
         self.script.requests.append(Request(parts.path, params, dict(self.headers)))
         answer = self.script.find_answer(f"{self.command} {parts.path}")
+        if answer.reads:
+            self._read_body()
         if answer.message:
             self._send(answer.status, {"message": answer.message})
             return
+        self.close_connection = answer.silent or answer.breaks
+        try:
+            self._send_documents(answer)
+        except OSError:
+            self.close_connection = True
+            self.script.left.set()
+
+    def _send_documents(self, answer: Answer) -> None:
         if answer.documents or not answer.silent:
             self.send_response(answer.status)
             self.send_header("Transfer-Encoding", "chunked")
@@ -118,13 +133,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         for document in answer.documents:
             time.sleep(answer.pause_s)
             self._send_chunk(json.dumps(document).encode() + b"\r\n")
-        if not answer.silent:
+        if answer.silent:
+            client = select.poll()
+            client.register(self.connection, select.POLLRDHUP)
+            client.poll()
+            self.script.left.set()
+        elif not answer.breaks:
             self._send_chunk(b"")
-            return
-        with contextlib.suppress(OSError):
-            self.connection.recv(1)
-        self.close_connection = True
-        self.script.left.set()
 
     def _send(self, status: int, document: Any) -> None:
         body = json.dumps(document).encode()
