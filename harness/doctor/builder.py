@@ -18,6 +18,7 @@ from typing import Final
 
 from harness.doctor.address import configuration_folder
 from harness.doctor.buildkit_probe import offers_buildkit
+from harness.doctor.client_environment import make_client_environment
 
 OLDEST_BUILDX: Final = (0, 13)
 """The first version that reports its progress as JSON."""
@@ -112,7 +113,13 @@ def _examine(path: str, changed: int) -> Builder:
     """Return the builder by a plugin; ``changed`` is when its file was, so that an update is noticed."""
     try:
         done = subprocess.run(
-            [path, "version"], capture_output=True, text=True, errors="replace", timeout=_PATIENCE_S, check=False
+            [path, "version"],
+            env=make_client_environment(os.environ),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PATIENCE_S,
+            check=False,
         )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         return Builder(reason=f"{path} cannot be run: {error}", remedy=INSTALL_BUILDX)

@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 
 from harness.common.scratch import scratch_folder
 from harness.doctor.builder import Builder
+from harness.doctor.client_environment import make_client_environment
 from harness.errors import HarnessError
 from harness.images.building import BuilderError, BuildLine, BuildRequest, make_timeout_error
 from harness.images.dockerfile import make_secret_id, make_secret_mount
@@ -111,10 +112,7 @@ def _command(request: BuildRequest, builder: Builder) -> list[str]:
 
 
 def _environment(own: Path, address: str, hidden: Mapping[str, str]) -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BUILDX_", "BUILDKIT_"))}
-    for name in ("DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
-        environment.pop(name, None)
-    return {**environment, **hidden, "DOCKER_HOST": address, "BUILDX_CONFIG": str(own)}
+    return {**make_client_environment(os.environ), **hidden, "DOCKER_HOST": address, "BUILDX_CONFIG": str(own)}
 
 
 class _Sender:

@@ -14,6 +14,7 @@ from harness.cluster.kind import privileges
 from harness.cluster.kind.node_image import programs
 from harness.common.locking import lock_image
 from harness.common.progress import OnProgress, quiet
+from harness.doctor.client_environment import make_client_environment
 
 if TYPE_CHECKING:
     from harness.settings.builds import BuildSettings
@@ -52,7 +53,7 @@ def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> Path:
 
 
 def make_environment(state: Path) -> dict[str, str]:
-    """Return the command's environment: PATH with the ``docker`` to call, and no experimental features.
+    """Return the command's own variables: PATH with the ``docker`` to call, and no experimental features.
 
     Raises:
         EngineError: there is no program ``docker``, or no engine answers.
@@ -66,7 +67,12 @@ def read_version(program: Path) -> tuple[int, ...] | None:
     """Return the version of a program called kind, such as ``(0, 30, 0)``; ``None`` if it is another program."""
     try:
         done = subprocess.run(
-            [program, "version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_S
+            [program, "version"],
+            stdin=subprocess.DEVNULL,
+            env=make_client_environment(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return None

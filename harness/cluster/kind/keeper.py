@@ -22,6 +22,7 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
+from harness.doctor.client_environment import make_client_environment
 from harness.settings import folders
 from harness.wire.polling import Polling
 
@@ -92,7 +93,7 @@ class _Keeper:
                 self._create_volumes()
                 self._kind = subprocess.Popen(
                     self._order.command,
-                    env={**os.environ, **self._order.variables},
+                    env={**make_client_environment(os.environ), **self._order.variables},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from harness.cluster.kind import names
 from harness.cluster.kind.config import CERTS_DIR, make_hosts_toml
+from harness.doctor.client_environment import make_client_environment
 from harness.errors import ImageError, PlatformError
 from harness.wire.polling import Polling
 
@@ -50,6 +51,7 @@ class KindNode:
             done = subprocess.run(
                 ["docker", "exec", *(["-i"] if stdin else []), self.name, *command],
                 stdin=stdin or subprocess.DEVNULL,
+                env=make_client_environment(os.environ),
                 capture_output=True,
                 timeout=timeout_s,
                 check=False,
@@ -197,7 +199,11 @@ def save(references: list[str]) -> Iterator[IO[bytes]]:
         ImageError: the engine cannot save them.
     """
     with subprocess.Popen(
-        ["docker", "save", *references], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ["docker", "save", *references],
+        stdin=subprocess.DEVNULL,
+        env=make_client_environment(os.environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
