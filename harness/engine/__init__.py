@@ -26,6 +26,7 @@ from harness.engine.images import (
     load_images,
     read_labels,
     read_layers,
+    save_images,
 )
 from harness.engine.transfers import TransferError, build, pull, push
 
@@ -51,4 +52,5 @@ __all__ = [
     "read_layers",
     "read_message",
     "reading_configuration",
+    "save_images",
 ]

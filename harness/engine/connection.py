@@ -13,6 +13,7 @@ from harness.errors import EngineError
 
 if TYPE_CHECKING:
     import docker
+    import requests
     from docker import APIClient
 
 
@@ -59,6 +60,18 @@ def reading_configuration() -> Iterator[None]:
             last_seen=f"{type(error).__name__}: {error}",
             fix="correct or remove what it has under auths, or `docker logout` and log in again",
         ) from None
+
+
+def raise_for_status(answer: requests.Response) -> None:
+    """Raise if the engine has refused; :func:`read_message` knows its words also when the connection is closed.
+
+    Raises:
+        requests.RequestException: it has refused, or the connection breaks.
+    """
+    if not answer.ok:
+        # an answer that was to be streamed has not been read, and keeps what is read now
+        _ = answer.content
+    answer.raise_for_status()
 
 
 def read_message(error: Exception) -> str:

@@ -7,9 +7,9 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
-from harness.engine.connection import connect_api
+from harness.engine.connection import connect_api, raise_for_status, read_message
 from harness.engine.transfers import TransferError, load
 from harness.errors import ImageError
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # how an engine whose images are kept by containerd ends an answer that says "Loaded image" before (Docker 28.5)
 _UNPACKING: Final = re.compile(r"Error unpacking image (?P<name>\S+): (?P<words>.*)", re.DOTALL)
+
+_BLOCK: Final = 1 << 20
 
 LABEL_NAME = "kaapana-harness.image"
 """Label of every image that was made here: the name in the catalogue, or ``extension``."""
@@ -90,6 +92,30 @@ def find_layers(reference: str) -> tuple[str, ...]:
         return read_layers(find_image(engine, reference) or {})
     finally:
         engine.close()
+
+
+def save_images(engine: APIClient, names: Iterable[str], output: IO[bytes]) -> None:
+    """Write an archive of images, as ``docker save`` does.
+
+    Args:
+        engine: a client.
+        names: of the images, with their tags.
+        output: a file.
+
+    Raises:
+        ImageError: the engine refuses, with its own words.
+    """
+    import requests
+
+    try:
+        # get_image of docker-py saves one name only; the engine takes several
+        url = f"{engine.base_url}/v{engine.api_version}/images/get"
+        with engine.get(url, params={"names": list(names)}, stream=True) as answer:
+            raise_for_status(answer)
+            for block in answer.iter_content(_BLOCK):
+                output.write(block)
+    except requests.RequestException as error:
+        raise ImageError("the images cannot be saved", last_seen=read_message(error)) from None
 
 
 def load_images(engine: APIClient, archive: Iterable[bytes], shown: str) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.common.references import parse_reference, split_reference
 from harness.engine import logins
-from harness.engine.connection import find_error, read_message
+from harness.engine.connection import find_error, raise_for_status, read_message
 from harness.engine.logins import FoundLogin
 
 if TYPE_CHECKING:
@@ -148,10 +148,7 @@ def _ask(
     try:
         url = f"{api.base_url}/v{api.api_version}{path}"
         with api.post(url, stream=True, timeout=api.timeout, **request) as answer:
-            try:
-                answer.raise_for_status()
-            except requests.HTTPError as error:
-                raise explain(read_message(error)) from None
+            raise_for_status(answer)
             with _end_at(deadline, answer):
                 for event in _read_events(answer):
                     if trouble := find_error(event):

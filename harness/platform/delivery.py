@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 # the engine's builder is busy with two steps at a time on a small machine
 _WORKERS = 2
-_BLOCK = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,12 +210,7 @@ def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) ->
     try:
         say(f"saving {len(images)} images to {archive.name}")
         with temporary_names.give_names(api, names), partial.open("wb") as file:
-            # get_image of docker-py saves one name only; the engine takes several
-            url = f"{api.base_url}/v{api.api_version}/images/get"
-            response = api.get(url, params={"names": list(names)}, stream=True)
-            response.raise_for_status()
-            for block in response.iter_content(_BLOCK):
-                file.write(block)
+            engine.save_images(api, names, file)
         partial.replace(archive)
     except (docker.errors.APIError, requests.RequestException) as error:
         raise ImageError("the images cannot be saved", last_seen=engine.read_message(error)) from None

@@ -9,10 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
-
 from harness import engine
-from harness.doctor import require_engine
 from harness.errors import HarnessError
 from harness.images import resolve
 from harness.images.catalogue import CATALOGUE, find_spec
@@ -23,22 +20,18 @@ _TIMEOUT_S = 900.0
 
 
 def save(path: Path, names: list[str]) -> None:
-    """Write images of the harness to an archive, with all that they stand on; they are made where they are absent."""
+    """Write images of the harness to an archive, with all that they stand on; they are made where they are absent.
+
+    Raises:
+        ImageError: the engine refuses.
+    """
     settings = Settings.load()
     resolve.ensure_all(names, settings=settings, on_progress=_say)
     tags = resolve.compute_tags(settings)
     wanted = sorted({tags[name] for name in _closure(names)})
-    found = require_engine()
-    transport = httpx.HTTPTransport(uds=found.socket)
     part = path.with_suffix(".part")
-    with (
-        httpx.Client(transport=transport, timeout=_TIMEOUT_S) as client,
-        client.stream("GET", f"http://docker/v{found.spoken}/images/get", params={"names": wanted}) as answer,
-        part.open("wb") as output,
-    ):
-        answer.raise_for_status()
-        for block in answer.iter_bytes(_BLOCK):
-            output.write(block)
+    with engine.connect_api() as api, part.open("wb") as output:
+        engine.save_images(api, wanted, output)
     part.replace(path)
 
 
@@ -78,9 +71,15 @@ def _blocks(path: Path) -> Iterator[bytes]:
             yield block
 
 
-if __name__ == "__main__":
+def main(what: str, path: str, *names: str) -> str:
+    """Save or load; return why that fails, in one line for the row, or an empty text."""
     try:
-        {"save": save, "load": load}[sys.argv[1]](Path(sys.argv[2]), sys.argv[3:] or list(CATALOGUE))
+        {"save": save, "load": load}[what](Path(path), list(names or CATALOGUE))
     except HarnessError as error:
         _say(str(error))
-        sys.exit(error.cause)
+        return " ".join(": ".join(filter(None, (error.cause, error.last_seen))).split())
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]) or 0)
