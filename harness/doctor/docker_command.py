@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 
+from harness.doctor.client_environment import make_client_environment
+
 _TIMEOUT_S = 10.0
 
 
@@ -22,7 +24,12 @@ def find_problem(environ: Mapping[str, str] | None = None) -> str:
     command = [program, "version", "--format", "{{.Server.Version}}"]
     try:
         done = subprocess.run(
-            command, env=dict(environ), stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_S, check=False
+            command,
+            env=make_client_environment(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{program} cannot be run: {error}"

@@ -1,7 +1,7 @@
 """This user's logins to registries: what ``docker login`` has left in docker's configuration or in a credential helper.
 
-A helper that is missing or fails has no login to give, as for ``docker`` itself: most images need none. Why it failed
-is told with the refusal of a registry that wants one.
+A helper that is missing or fails has no login to give, as for ``docker`` itself: most images need none. If a registry
+wants one, its refusal is reported with the helper's failure.
 """
 
 from __future__ import annotations
@@ -105,9 +105,9 @@ def _attempt(ask: Callable[[], _T], otherwise: _T) -> tuple[_T, str]:
     try:
         return ask(), ""
     except (DockerException, StoreError, OSError, ValueError, TypeError, AttributeError, LookupError) as error:
-        said = error.__cause__ if isinstance(error.__cause__, StoreError) else error
-        words = " ".join(str(said).split())
-        return otherwise, words if isinstance(said, StoreError) else f"{type(said).__name__}: {words}"
+        cause = error.__cause__ if isinstance(error.__cause__, StoreError) else error
+        words = " ".join(str(cause).split())
+        return otherwise, words if isinstance(cause, StoreError) else f"{type(cause).__name__}: {words}"
 
 
 def _resolve(configuration: AuthConfig, host: str) -> StoredLogin | None:

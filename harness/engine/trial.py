@@ -20,6 +20,7 @@ from harness import engine
 from harness.cluster import ledger
 from harness.doctor import require_engine
 from harness.engine import connect, leftovers, networks, trial_program
+from harness.engine.logins import FoundLogin
 from harness.errors import EngineError
 from harness.wire.container_logs import READABLE_LOG
 from harness.wire.polling import Polling
@@ -157,9 +158,11 @@ def _check_push(api: APIClient, repository: str) -> None:
     answer = api.import_image_from_data(packed.getvalue(), repository=repository, tag="1")
     if trouble := engine.find_error_in_text(answer):
         raise EngineError(f"the engine does not import an image: {trouble}")
-    for event in api.push(repository, tag="1", stream=True, decode=True, auth_config={}):
-        if trouble := engine.find_error(event):
-            raise EngineError(
-                f"the engine cannot push to a port of its own machine: {trouble}",
-                fix="its proxy settings must leave out localhost and 127.0.0.1 (NO_PROXY)",
-            )
+    try:
+        for _ in engine.push(api, f"{repository}:1", FoundLogin()):
+            pass
+    except engine.TransferError as error:
+        raise EngineError(
+            f"the engine cannot push to a port of its own machine: {error}",
+            fix="its proxy settings must leave out localhost and 127.0.0.1 (NO_PROXY)",
+        ) from None

@@ -48,8 +48,8 @@ def test_a_published_port_that_is_not_reached_is_named(services_image: str, monk
 
 @pytest.mark.parametrize(
     "refused",
-    [r"POST /networks/create", r"POST /containers/.*/start", r"POST /images/create", r"POST /images/.*/push"],
-    ids=["a network", "the start", "an image", "a push"],
+    [r"POST /networks/create", r"POST /containers/.*/start", r"POST /images/create"],
+    ids=["a network", "the start", "an image"],
 )
 def test_a_refusal_of_the_engine_is_reported_with_its_message(refused: str, play: Play, services_image: str) -> None:
     play(StandIn(refusals={refused: (500, "operation not permitted")}))
@@ -78,6 +78,12 @@ def test_a_volume_whose_content_is_not_at_its_path_is_named(
     ) as caught:
         trial.try_engine(services_image)
     assert "No such file" in caught.value.last_seen
+
+
+def test_a_push_that_the_engine_refuses_is_reported_with_its_message(play: Play, services_image: str) -> None:
+    play(StandIn(refusals={r"POST /images/.*/push": (500, "operation not permitted")}))
+    with pytest.raises(EngineError, match="cannot push to a port of its own machine: operation not permitted"):
+        trial.try_engine(services_image)
 
 
 def test_a_push_that_does_not_arrive_is_reported_with_the_engines_message() -> None:
