@@ -21,18 +21,27 @@ PREFIX: Final = "kaapana-harness/"
 SEED_PREFIX: Final = f"{PREFIX}seed-"
 """Of names in a registry of a moment: an interrupted push leaves them in the engine."""
 RECENT_S: Final = 7 * 24 * 3600.0
+_BUILD_S: Final = 3600.0
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 @dataclasses.dataclass(frozen=True)
 class LocalImage:
-    """One tag in the engine. ``size`` in bytes counts layers that other images share, too."""
+    """One tag in the engine, or the id of an image without one.
+
+    ``size`` in bytes counts layers that other images share, too.
+    """
 
     tag: str
     id: str
     size: int
     created: int
     current: bool
+
+    @property
+    def rests_s(self) -> float:
+        """Seconds for which it always stays: one without a name may be a step of a build that goes on."""
+        return _BUILD_S if self.tag == self.id else 0.0
 
 
 def list_images(settings: BuildSettings) -> list[LocalImage]:
@@ -58,6 +67,7 @@ def prune(
 ) -> list[LocalImage]:
     """Remove the tags that nothing asks for any more; layers go when no other image or container needs them.
 
+    Images without a name that stand on ours go as well: steps of builds that failed, and what other builds replaced.
     What the installed version of the harness asks for stays, and what a container was made from. So does what was
     made in the last :data:`RECENT_S`: it may be another checkout's, or an extension's that is being worked on.
 
@@ -76,12 +86,13 @@ def prune(
     removed = []
     api = engine.connect_api(timeout_s=300)
     try:
+        images += _list_nameless(api)
         busy = {*in_use, *(container["ImageID"] for container in api.containers(all=True))}
         for image in images:
             if image.current or image.tag in keep or image.id in busy:
                 continue
             try:
-                if not everything and time.time() - _find_last_change(api, image) < RECENT_S:
+                if time.time() - _find_last_change(api, image) < (image.rests_s if everything else RECENT_S):
                     continue
                 api.remove_image(image.tag)
             except docker.errors.APIError as error:
@@ -93,6 +104,12 @@ def prune(
     finally:
         api.close()
     return removed
+
+
+def _list_nameless(api: APIClient) -> list[LocalImage]:
+    """Return the images without a name that have our label: their own, or that of their base."""
+    found = api.images(filters={"dangling": True, "label": engine.LABEL_NAME})
+    return [LocalImage(image["Id"], image["Id"], image["Size"], image["Created"], False) for image in found]
 
 
 def _find_last_change(api: APIClient, image: LocalImage) -> float:

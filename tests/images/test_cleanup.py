@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
 import secrets
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import docker
@@ -32,11 +33,18 @@ class FakeEngine:
     def add(self, tag: str, *, age: float, tagged: float | None = None) -> None:
         self.made[tag] = (f"sha256:{tag}", age, age if tagged is None else tagged)
 
-    def images(self) -> list[dict[str, Any]]:
+    def images(self, filters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
+        nameless = {"dangling": True, "label": "kaapana-harness.image"}
+        assert filters in (None, nameless)
+        found = [
+            (name.startswith("sha256:"), name, image, int(time.time() - age * DAY_S))
+            for name, (image, age, _) in self.made.items()
+        ]
         return [
-            {"Id": image, "Size": 1, "Created": int(time.time() - age * DAY_S), "RepoTags": [tag]}
-            for tag, (image, age, _) in self.made.items()
-        ] + [{"Id": "sha256:dangling", "Size": 1, "Created": 0, "RepoTags": None}]
+            {"Id": name if dangling else image, "Size": 1, "Created": created, "RepoTags": None if dangling else [name]}
+            for dangling, name, image, created in found
+            if dangling or not filters
+        ]
 
     def containers(self, *, all: bool) -> list[dict[str, str]]:
         assert all, "a container that has ended can be started again"
@@ -67,6 +75,17 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(cleanup.engine, "connect_api", lambda **_: engine)
     monkeypatch.setattr(cleanup, "compute_tags", lambda _: {"services": "kaapana-harness/services:current"})
     return engine
+
+
+def test_images_without_a_name_that_stand_on_ours_go_when_they_are_old(fake: FakeEngine) -> None:
+    fake.add("sha256:failed", age=30)
+    fake.add("sha256:recent", age=1)
+    fake.add("sha256:step", age=0.01)
+    fake.add("sha256:used", age=30)
+    fake.used.append("sha256:used")
+    assert removed() == ["kaapana-harness/services:old", "sha256:failed"]
+    assert "sha256:recent" in removed(everything=True)
+    assert {"sha256:used", "sha256:step"} <= set(fake.made)
 
 
 def removed(**options: Any) -> list[str]:
@@ -143,6 +162,7 @@ def test_the_engine_itself_keeps_what_is_recent_or_used_and_removes_the_rest(
     monkeypatch.setattr(
         cleanup, "list_images", lambda given: [image for image in every(given) if image.tag == throwaway]
     )
+    monkeypatch.setattr(cleanup, "_list_nameless", lambda _: [])
     assert prune(settings) == []
     container = engine.create_container(throwaway, ["unique"])["Id"]
     try:
@@ -152,3 +172,20 @@ def test_the_engine_itself_keeps_what_is_recent_or_used_and_removes_the_rest(
     monkeypatch.setattr(cleanup, "RECENT_S", 0.0)
     assert [image.tag for image in prune(settings)] == [throwaway]
     assert find_image(engine, throwaway) is None
+
+
+def test_the_engine_lists_our_images_without_a_name(
+    engine: APIClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = [f"LABEL kaapana-harness.image={secrets.token_hex(4)}"]
+    answer = json.loads(engine.import_image_from_data(b"\0" * 1024, changes=labels))
+    try:
+        assert answer["status"] in [image.tag for image in cleanup._list_nameless(engine)]
+        monkeypatch.setattr(cleanup, "list_images", lambda _: [])
+        every = cleanup._list_nameless
+        monkeypatch.setattr(
+            cleanup, "_list_nameless", lambda api: [image for image in every(api) if image.id == answer["status"]]
+        )
+        assert prune(settings, everything=True) == []
+    finally:
+        engine.remove_image(answer["status"])
