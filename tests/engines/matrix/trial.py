@@ -28,7 +28,7 @@ from tests.engines.matrix.traces import remove
 CONFORMANCE = ("tests/cluster", "--ignore=tests/cluster/kind", "--ignore=tests/cluster/context")
 SCENARIO = "scenarios/otsus-method"
 KIND = ("tests/cluster/test_images.py", SCENARIO, "--kaapana-cluster", "kind")
-_IMAGES_S, _SUITE_S, _TIMING_S = 1800.0, 3600.0, 1800.0
+_IMAGES_S, _NODE_IMAGE_S, _SUITE_S, _TIMING_S = 1800.0, 3600.0, 3600.0, 1800.0
 _TEST_S = 600
 
 Say = Callable[[str], None]
@@ -218,7 +218,7 @@ class _Trial:
         if self.result.kind is None or not self.result.kind.passed:
             self.say("kind: the node image, otsus-method")
             log = self.places.logs / "node-image.log"
-            if status := self._call([harness(), "images", "kind-node"], log, _IMAGES_S):
+            if status := self._call([harness(), "images", "kind-node"], log, _NODE_IMAGE_S):
                 raise _StageError(f"kind: exit status {status} of the node image; see {log}")
             self.result.kind = self._pytest("kind", KIND, KAAPANA_TEST_CLUSTERS="kind")
         self._judge("kind", self.result.kind)
