@@ -7,11 +7,12 @@ import dataclasses
 import http.server
 import json
 import re
-import socketserver
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.engines.unix_http import WithoutAddress, serve
 
 _VERSION = {"Version": "28.5.2", "ApiVersion": "1.51", "MinAPIVersion": "1.24", "Os": "linux", "Arch": "amd64"}
 _ANSWERS: Mapping[str, Any] = {
@@ -51,7 +52,7 @@ class Recorder:
 
         closing = threading.Event()
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(WithoutAddress, http.server.BaseHTTPRequestHandler):
             recorder = self
 
             def do_GET(self) -> None:
@@ -74,23 +75,11 @@ class Recorder:
                 self.end_headers()
                 self.wfile.write(content)
 
-            def log_message(self, *args: object) -> None:
-                pass
-
-            def address_string(self) -> str:
-                return "socket"
-
-        class Server(socketserver.ThreadingUnixStreamServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-        with Server(str(path), Handler) as server:
-            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        with serve(Handler, path) as url:
             try:
-                yield f"unix://{path}"
+                yield url
             finally:
                 closing.set()
-                server.shutdown()
 
     def find_delay(self, request: str) -> float:
         """Return the seconds until a request is answered."""

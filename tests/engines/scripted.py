@@ -9,13 +9,14 @@ import http.server
 import json
 import re
 import select
-import socketserver
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.engines.unix_http import WithoutAddress, serve
 
 _VERSION = {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12", "Os": "linux", "Arch": "amd64"}
 
@@ -74,17 +75,8 @@ class ScriptedEngine:
         class Handler(_Handler):
             script = engine
 
-        class Server(socketserver.ThreadingUnixStreamServer):
-            daemon_threads = True
-
-        with Server(str(path), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-            thread.start()
-            try:
-                yield f"unix://{path}"
-            finally:
-                server.shutdown()
-                thread.join()
+        with serve(Handler, path) as url:
+            yield url
 
     def find_answer(self, words: str) -> Answer:
         """Return the answer to a request."""
@@ -92,7 +84,7 @@ class ScriptedEngine:
         return next(found, Answer(status=404, message="page not found"))
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(WithoutAddress, http.server.BaseHTTPRequestHandler):
     script: ScriptedEngine
     protocol_version = "HTTP/1.1"
 
@@ -157,9 +149,3 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             while size := int(self.rfile.readline(), 16):
                 self.rfile.read(size + 2)
             self.rfile.readline()
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-    def address_string(self) -> str:
-        return "socket"
