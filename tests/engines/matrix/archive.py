@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import engine
+from harness.cluster.kind.node_image import build as node_build
 from harness.errors import HarnessError
 from harness.images import resolve
 from harness.images.catalogue import CATALOGUE, find_spec
 from harness.settings import Settings
 
+_UNDER_NODES = "rootfs"
 _BLOCK = 1 << 20
 _TIMEOUT_S = 900.0
 
@@ -22,16 +24,20 @@ _TIMEOUT_S = 900.0
 def save(path: Path, names: list[str]) -> None:
     """Write images of the harness to an archive, with all that they stand on; they are made where they are absent.
 
+    The image of kind's nodes, which takes much longer, is among them where the engine has it.
+
     Raises:
         ImageError: the engine refuses.
     """
     settings = Settings.load()
     resolve.ensure_all(names, settings=settings, on_progress=_say)
     tags = resolve.compute_tags(settings)
-    wanted = sorted({tags[name] for name in _closure(names)})
+    wanted = {tags[name] for name in _closure(names)}
     part = path.with_suffix(".part")
     with engine.connect_api() as api, part.open("wb") as output:
-        engine.save_images(api, wanted, output)
+        if _UNDER_NODES in names and engine.find_image(api, node := node_build.make_tag(tags[_UNDER_NODES])):
+            wanted.add(node)
+        engine.save_images(api, sorted(wanted), output)
     part.replace(path)
 
 
