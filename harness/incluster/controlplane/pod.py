@@ -79,8 +79,7 @@ class PodWorker:
             await run_within(self._run_to_end(), float(limit) if limit is not None else None)
         except DeadlineExceededError:
             await self._stop_all(0)
-            reason = "DeadlineExceeded"
-            self._finish("Failed", reason, "Pod was active on the node longer than the specified deadline")
+            self._finish("Failed", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
         except Exception as error:
             # after any error, the pod must not stay pending without a message
             LOG.exception("pod %s/%s", self.key.namespace, self.key.name)
