@@ -602,6 +602,23 @@ def test_the_doctor_says_which_builder_is_used_and_how_the_other_one_is_had() ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("used", "status", "slow", "remedy"),
+    [
+        (Builder(reason="it is not there", remedy="install it"), checks.WARNING, True, "install it"),
+        (Builder("/x/docker-buildx", (0, 29)), checks.OK, False, ""),
+    ],
+)
+def test_the_doctor_warns_of_slow_builds_where_containerd_keeps_the_images(
+    used: Builder, status: str, slow: bool, remedy: str
+) -> None:
+    engine = dataclasses.replace(UP, inside=Inside(driver="overlayfs", containerd=True))
+    facts = dataclasses.replace(GOOD, engine=engine, builder=used)
+    (found,) = (check for check in decide(facts) if check.name == "image builder")
+    assert (found.status, found.command) == (status, remedy)
+    assert ("two to ten times as long" in found.detail) is slow
+
+
 @pytest.mark.parametrize(("offered", "status"), [(True, 0), (False, 100)])
 def test_buildx_is_installed_with_the_engine_where_the_distribution_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offered: bool, status: int

@@ -158,10 +158,14 @@ def _engine(facts: Facts) -> Check:
 
 def _builder(facts: Facts) -> Check:
     # both build what most extensions need; a Dockerfile that needs more says so when it is built
-    detail = str(facts.builder)
-    if not facts.builder.buildkit:
-        detail += f"; for RUN --mount, here-documents, COPY --link: {facts.builder.remedy}"
-    return Check("image builder", OK, detail)
+    name, detail = "image builder", str(facts.builder)
+    if facts.builder.buildkit:
+        return Check(name, OK, detail)
+    if facts.engine.inside and facts.engine.inside.containerd:
+        # measured with Docker 28.5: docs/decisions/0008-builders.md
+        slow = f"{detail}; with containerd's image store a build takes two to ten times as long as with BuildKit"
+        return Check(name, WARNING, slow, facts.builder.remedy)
+    return Check(name, OK, f"{detail}; for RUN --mount, here-documents, COPY --link: {facts.builder.remedy}")
 
 
 def _image_tools(facts: Facts) -> Check:
