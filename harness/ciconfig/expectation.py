@@ -191,7 +191,7 @@ def _check_keys(block: Any, name: str, known: tuple[str, ...]) -> None:
 
 def _read_text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value:
-        raise UsageError(f"{name} must be a text, not {abridge(value)}")
+        raise UsageError(f"{name} must be a string, not {abridge(value)}")
     return value
 
 

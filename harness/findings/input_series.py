@@ -7,7 +7,7 @@ from typing import Final
 from harness.findings.rule import Rule
 
 _ONE_VOLUME: Final = (
-    "the platform's tools make several volumes of it, or a wrong one: put each kind into its own series"
+    "put each kind into its own series: the platform's tools make several volumes of this one, or a wrong one"
 )
 
 SLICE_MISSING: Final = Rule(
@@ -20,7 +20,7 @@ UNEVEN_SPACING: Final = Rule(
     "uneven-spacing",
     "warning",
     "the slices of the input are not equally far apart",
-    "a volume with one spacing cannot hold it: resample it, or work on the slices",
+    "resample it, or work on the slices: a volume with one spacing cannot hold it",
 )
 SAME_POSITION_TWICE: Final = Rule(
     "same-position-twice",
@@ -44,7 +44,7 @@ GANTRY_TILT: Final = Rule(
     "gantry-tilt",
     "warning",
     "the slices of the input are shifted against one another: the volume is sheared",
-    "MITK interpolates such a volume in its own way: masks are on another grid than the slices",
+    "resample it before it is sent: MITK interpolates it in its own way, and masks are on another grid than the slices",
 )
 MULTI_FRAME_IMAGE: Final = Rule(
     "multi-frame-image",
@@ -56,14 +56,17 @@ NO_POSITION: Final = Rule(
     "no-position",
     "warning",
     "images of the input have no position",
-    "tools count the slices and assume 1 mm: distances and volumes are meaningless",
+    "export it with Image Position (Patient): tools assume slices of 1 mm, so distances and volumes are wrong",
 )
 COLOUR_IMAGES: Final = Rule(
-    "colour-images", "warning", "the input has colour images", "most algorithms expect one value for each voxel"
+    "colour-images",
+    "warning",
+    "the input has colour images",
+    "convert them: most algorithms expect one value a voxel",
 )
 INVERTED_GREY: Final = Rule(
     "inverted-grey",
     "warning",
     "high values of the input are dark (MONOCHROME1)",
-    "tools do not invert the values: an algorithm that expects bright high values has to",
+    "invert the values in the algorithm if it expects high values to be bright: tools do not",
 )

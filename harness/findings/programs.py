@@ -21,7 +21,7 @@ NOTHING_TO_SEND: Final = Rule(
 WHITELIST_IS_TEXT: Final = Rule(
     "whitelist-is-text",
     "warning",
-    "MinioOperator: whitelisted_file_extensions is a text: each of its characters counts as an extension",
+    "MinioOperator: whitelisted_file_extensions is a string: each of its characters counts as an extension",
     "use a list: whitelisted_file_extensions=['.json']",
 )
 WHITELIST_ONLY_ZIP: Final = Rule(

@@ -94,7 +94,7 @@ REPORT_NOT_SHOWN: Final = Rule(
     "report-not-shown",
     "warning",
     "the run stored a page where the results page does not list it",
-    'MinioOperator(minio_prefix="staticwebsiteresults", ...)',
+    'upload it with MinioOperator(minio_prefix="staticwebsiteresults", ...)',
 )
 CREDENTIAL_IN_OUTPUT: Final = Rule(
     "credential-in-output",

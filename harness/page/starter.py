@@ -62,7 +62,7 @@ class StartRequest:
         texts = {name: document.get(name, "") for name in ("dag_id", "sample", "folder")}
         for name, value in texts.items():
             if not isinstance(value, str) or "\0" in value:
-                raise UsageError(f"{name} must be a text, not {abridge(value)}")
+                raise UsageError(f"{name} must be a string, not {abridge(value)}")
         form = document.get("form", {})
         if not isinstance(form, Mapping):
             raise UsageError(f"form must be an object, not {abridge(form)}")

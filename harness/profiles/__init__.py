@@ -130,7 +130,7 @@ def load(name: str) -> Profile:
 
 def check(data: Mapping[str, Any]) -> list[str]:
     """Return the problems of a profile's file, one text each; empty if it is complete."""
-    problems = [f"{key} must be a text" for key in ("name", "version") if not isinstance(data.get(key), str)]
+    problems = [f"{key} must be a string" for key in ("name", "version") if not isinstance(data.get(key), str)]
     problems += [f"unknown key {key}" for key in data if key not in SCHEMA and key not in ("name", "version")]
     for table, keys in SCHEMA.items():
         given = data.get(table)

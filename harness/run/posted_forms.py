@@ -111,7 +111,7 @@ def read_posted(document: Any, name: str = "conf") -> Posted:
         )
     for key in ("dag_id", "workflow_name", "username"):
         if key in document and not (isinstance(document[key], str) and document[key]):
-            raise UsageError(f"{name}: {key} must be a text, not {abridge(document[key])}")
+            raise UsageError(f"{name}: {key} must be a string, not {abridge(document[key])}")
     instances = document.get("instance_names", [])
     if not isinstance(instances, list) or not all(isinstance(item, str) for item in instances):
         raise UsageError(f"{name}: instance_names must be a list of names, not {abridge(instances)}")
@@ -132,7 +132,7 @@ def _conf_data(conf: Any, name: str) -> Mapping[str, Any]:
     if identifiers is not None and not (isinstance(identifiers, list) and all(isinstance(i, str) for i in identifiers)):
         raise UsageError(f"{name}: data_form.identifiers must be a list of series UIDs, not {abridge(identifiers)}")
     if dataset is not None and not isinstance(dataset, str):
-        raise UsageError(f"{name}: data_form.dataset_name must be a text, not {abridge(dataset)}")
+        raise UsageError(f"{name}: data_form.dataset_name must be a string, not {abridge(dataset)}")
     return conf
 
 

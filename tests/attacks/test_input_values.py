@@ -50,8 +50,8 @@ def test_a_value_that_json_cannot_say_is_named_with_its_place(value: Any, said: 
         ({"identifiers": 3}, "data_form.identifiers must be a list of series UIDs, not 3"),
         ({"identifiers": "1.2"}, "data_form.identifiers must be a list of series UIDs, not '1.2'"),
         ({"identifiers": ["1.2", None]}, r"data_form.identifiers must be a list of series UIDs, not \['1.2', None\]"),
-        ({"dataset_name": 3}, "data_form.dataset_name must be a text, not 3"),
-        ({"dataset_name": ["a"]}, r"data_form.dataset_name must be a text, not \['a'\]"),
+        ({"dataset_name": 3}, "data_form.dataset_name must be a string, not 3"),
+        ({"dataset_name": ["a"]}, r"data_form.dataset_name must be a string, not \['a'\]"),
     ],
 )
 @pytest.mark.parametrize("whole", [True, False])

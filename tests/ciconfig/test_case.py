@@ -65,7 +65,7 @@ def test_invalid_yaml_is_reported_with_file_and_line(tmp_path: Path) -> None:
         ({**DOCUMENT, 5: {}}, "the key 5 has no meaning"),
         ({"conf_data": {}}, "has no dag_id"),
         ({"dag_id": "a"}, "has no conf_data"),
-        ({**DOCUMENT, "dag_id": 5}, "dag_id must be a text, not 5"),
+        ({**DOCUMENT, "dag_id": 5}, "dag_id must be a string, not 5"),
         ({**DOCUMENT, "conf_data": {"workflow_form": []}}, "workflow_form must be an object"),
         ({**DOCUMENT, "ci_ignore": "yes"}, "ci_ignore must be true or false, not 'yes'"),
         ({**DOCUMENT, "remote": 0}, "remote must be true or false, not 0"),
@@ -77,10 +77,10 @@ def test_invalid_yaml_is_reported_with_file_and_line(tmp_path: Path) -> None:
         ({**DOCUMENT, "expect": {"runs": True}}, "runs must be a whole number, not True"),
         ({**DOCUMENT, "expect": {"tasks": {"a": 1}}}, "tasks must map task ids to states"),
         ({**DOCUMENT, "expect": {"sent": {}}}, "sent must be a list"),
-        ({**DOCUMENT, "expect": {"sent": [{}]}}, r"sent\[0\]\.modality must be a text, not None"),
+        ({**DOCUMENT, "expect": {"sent": [{}]}}, r"sent\[0\]\.modality must be a string, not None"),
         ({**DOCUMENT, "expect": {"sent": [{"modality": "SEG", "label": []}]}}, r"sent\[0\]: the key 'label' has no"),
         ({**DOCUMENT, "expect": {"stored": "a"}}, "stored must be a list"),
-        ({**DOCUMENT, "expect": {"findings": [1]}}, r"findings\[0\] must be a text"),
+        ({**DOCUMENT, "expect": {"findings": [1]}}, r"findings\[0\] must be a string"),
     ],
 )
 def test_an_invalid_document_is_refused_with_its_error(document: Any, message: str) -> None:

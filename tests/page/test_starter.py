@@ -99,11 +99,11 @@ def test_a_form_that_the_platforms_page_would_refuse_is_refused_with_cause_and_n
     ("body", "cause"),
     [
         ([], "the request must be an object"),
-        ({"dag_id": 1}, "dag_id must be a text"),
+        ({"dag_id": 1}, "dag_id must be a string"),
         ({"dag_id": DAG, "form": []}, "form must be an object"),
         ({"dag_id": DAG, "sample": "other"}, "there is no sample"),
         ({"dag_id": DAG, "folder": "/nowhere"}, "/nowhere"),
-        ({"dag_id": DAG, "folder": "a\0b"}, "folder must be a text"),
+        ({"dag_id": DAG, "folder": "a\0b"}, "folder must be a string"),
         ({"dag_id": "hidden"}, "no user can choose the DAG 'hidden'"),
         ({"dag_id": DAG, "sample": "small_ct"}, "takes no dataset"),
     ],

@@ -38,7 +38,7 @@ def test_every_profile_says_every_key(name: str) -> None:
         ({"pod": {"name": "random"}}, "pod.name cannot be 'random'"),
         ({"pod": {"colour": "red"}}, "unknown key pod.colour"),
         ({"weather": {}}, "unknown key weather"),
-        ({"version": 6}, "version must be a text"),
+        ({"version": 6}, "version must be a string"),
     ],
 )
 def test_a_profile_with_a_mistake_is_refused_with_its_key(change: dict[str, Any], problem: str) -> None:

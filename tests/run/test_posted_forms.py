@@ -112,7 +112,7 @@ def test_a_form_and_a_conf_exclude_each_other(tmp_path: Path) -> None:
         ({"workflow_form": 1}, "conf: workflow_form must be an object, not 1"),
         ({"data_form": []}, "conf: data_form must be an object"),
         ({"conf_data": 1}, "conf: conf_data must be an object"),
-        ({"conf_data": {}, "dag_id": 5}, "conf: dag_id must be a text, not 5"),
+        ({"conf_data": {}, "dag_id": 5}, "conf: dag_id must be a string, not 5"),
         ({"conf_data": {}, "instance_names": "central"}, "instance_names must be a list of names"),
         ({"conf_data": {}, "federated": True}, "federated workflows are not emulated"),
         ({"dag_id": "d", "workflow_form": {}}, "conf: workflow_form stands beside dag_id, where the platform ignores"),
