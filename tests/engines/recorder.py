@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.engines.unix_http import WithoutAddress, serve
+from tests.http_answers import send_json
 
 _VERSION = {"Version": "28.5.2", "ApiVersion": "1.51", "MinAPIVersion": "1.24", "Os": "linux", "Arch": "amd64"}
 _ANSWERS: Mapping[str, Any] = {
@@ -65,15 +66,11 @@ class Recorder:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 request = f"{self.command} {re.sub(r'^/v[0-9.]+', '', self.path.partition('?')[0])}"
                 status, document = self.recorder.note(request, body)
-                content = json.dumps(document).encode()
                 delay = self.recorder.find_delay(request)
                 if delay < 0 or closing.wait(delay):
                     self.close_connection = True
                     return
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                send_json(self, status, document)
 
         with serve(Handler, path) as url:
             try:

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.engines.unix_http import WithoutAddress, serve
+from tests.http_answers import send_json
 
 _VERSION = {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12", "Os": "linux", "Arch": "amd64"}
 
@@ -90,7 +91,7 @@ class _Handler(WithoutAddress, http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/version":
-            self._send(200, _VERSION)
+            send_json(self, 200, _VERSION)
         else:
             self._answer()
 
@@ -108,7 +109,7 @@ class _Handler(WithoutAddress, http.server.BaseHTTPRequestHandler):
         if answer.reads:
             self._read_body()
         if answer.message:
-            self._send(answer.status, {"message": answer.message})
+            send_json(self, answer.status, {"message": answer.message})
             return
         self.close_connection = answer.silent or answer.breaks
         try:
@@ -132,13 +133,6 @@ class _Handler(WithoutAddress, http.server.BaseHTTPRequestHandler):
             self.script.left.set()
         elif not answer.breaks:
             self._send_chunk(b"")
-
-    def _send(self, status: int, document: Any) -> None:
-        body = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
     def _send_chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))

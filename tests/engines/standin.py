@@ -14,12 +14,12 @@ import re
 import selectors
 import socket
 import socketserver
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from harness.doctor.api_range import parse_version
+from tests.engines.unix_http import serve
 
 REAL = "/var/run/docker.sock"
 SPOKEN_BEHIND = "1.41"
@@ -66,19 +66,11 @@ class StandIn:
                 with contextlib.suppress(OSError):
                     _serve(self.standin, self.request)
 
-        class Server(socketserver.ThreadingUnixStreamServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-        with Server(str(path), Handler) as server:
+        with serve(Handler, path) as url:
             path.chmod(0o666)
-            thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-            thread.start()
             try:
-                yield f"unix://{path}"
+                yield url
             finally:
-                server.shutdown()
-                thread.join()
                 path.unlink()
 
     def refusal(self, version: str) -> str:

@@ -1,9 +1,8 @@
-"""HTTP at a Unix socket, as engines have it."""
+"""Servers at a Unix socket, as engines are."""
 
 from __future__ import annotations
 
 import contextlib
-import http.server
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 
 
 class WithoutAddress:
-    """Part of a handler whose clients have no address; it logs nothing."""
+    """Part of a handler of HTTP whose clients have no address; it logs nothing."""
 
     def log_message(self, *_: object) -> None:
         pass
@@ -26,8 +25,8 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
 
 @contextlib.contextmanager
-def serve(handler: type[http.server.BaseHTTPRequestHandler], path: Path) -> Iterator[str]:
-    """Handle requests at a socket for the length of the block; its URL."""
+def serve(handler: type[socketserver.BaseRequestHandler], path: Path) -> Iterator[str]:
+    """Handle requests at a socket for the length of the block; yield its URL."""
     with _Server(str(path), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()

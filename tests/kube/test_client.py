@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from harness.kube import ApiError, Conflict, Forbidden, Invalid, KubeApi, NotFound, Unavailable
+from tests.http_answers import send_json
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -68,11 +69,7 @@ def server() -> Iterator[_Server]:
 
 def _json(document: Any, status: int = 200) -> Answer:
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        data = json.dumps(document).encode()
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(data)))
-        handler.end_headers()
-        handler.wfile.write(data)
+        send_json(handler, status, document)
 
     return answer
 

@@ -19,6 +19,7 @@ from harness.platform.services_client import ServicesClient
 from harness.wire.index_documents import IndexedDocument, IndexedDocuments
 from harness.wire.notifications import Notification
 from harness.wire.records import RunEnd, TaskChange
+from tests.http_answers import send_body
 
 RECORD = {"id": "u-1", "name": "abc", "kubernetes_namespace": "project-abc", "s3_bucket": "project-abc"}
 PROJECT = Project("abc", RECORD, "the-password")
@@ -50,11 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         server.requests.append({"method": self.command, "path": self.path, "headers": self.headers, "body": body})
         status, answer = server.answers.get(f"{self.command} {path}", (404, {"detail": f"no {path}"}))
-        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        send_body(self, status, answer if isinstance(answer, bytes) else json.dumps(answer).encode())
 
     do_GET = do_POST = do_DELETE = _answer  # noqa: N815 (names of the base class)
 

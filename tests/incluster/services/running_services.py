@@ -24,6 +24,7 @@ from harness.incluster.services.objectstore import ObjectEntry, ObjectStoreError
 from harness.incluster.services.objecttrace import ObjectRequest
 from harness.incluster.services.server import Server
 from harness.incluster.services.services import Services
+from tests.http_answers import send_json
 
 TOKEN = "token-of-the-harness"
 CLIENT_SECRET = "client-secret"
@@ -86,38 +87,31 @@ class FakeAirflow:
         airflow = self
 
         class Handler(BaseHTTPRequestHandler):
-            def _send(self, status: int, document: Any) -> None:
-                body = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
             def do_GET(self) -> None:
                 parts = self.path.split("/")
                 if parts[-1] == "getdags":
-                    self._send(200, airflow.dags)
+                    send_json(self, 200, airflow.dags)
                 elif parts[-1] in airflow.runs:
                     run_id = parts[-1]
-                    self._send(200, {"run_id": run_id, "state": airflow.states.get(run_id, "queued")})
+                    send_json(self, 200, {"run_id": run_id, "state": airflow.states.get(run_id, "queued")})
                 else:
-                    self._send(400, "unknown run")
+                    send_json(self, 400, "unknown run")
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 parts = self.path.split("/")
                 if "abort" in parts:
                     airflow.states[parts[-1]] = "failed"
-                    self._send(200, {"message": []})
+                    send_json(self, 200, {"message": []})
                 elif "get_dagrun_tasks" in parts:
-                    self._send(200, {"a": {"state": "success", "execution_date": "2026-01-01", "duration": "1.0"}})
+                    send_json(self, 200, {"a": {"state": "success", "execution_date": "2026-01-01", "duration": "1.0"}})
                 elif parts[-1] not in airflow.dags:
-                    self._send(404, {"error": f"Dag id {parts[-1]} not found"})
+                    send_json(self, 404, {"error": f"Dag id {parts[-1]} not found"})
                 else:
                     run_id = f"{parts[-1]}-{len(airflow.runs)}"
                     airflow.runs[run_id] = body["conf"]
                     created = {"dag_id": parts[-1], "run_id": run_id}
-                    self._send(200, {"message": [f"{parts[-1]} created!", created]})
+                    send_json(self, 200, {"message": [f"{parts[-1]} created!", created]})
 
             def log_message(self, *args: Any) -> None:
                 pass
