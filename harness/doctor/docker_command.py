@@ -12,12 +12,11 @@ from harness.doctor.client_environment import make_client_environment
 _TIMEOUT_S = 10.0
 
 
-def find_problem(environ: Mapping[str, str] | None = None) -> str:
+def find_problem(environ: Mapping[str, str]) -> str:
     """Return why the user's ``docker`` does not reach the engine, in its own words; empty if it does.
 
     One that is older than the oldest version of the engine's API is refused by every request.
     """
-    environ = os.environ if environ is None else environ
     program = shutil.which("docker", path=environ.get("PATH", os.defpath))
     if program is None:
         return "the program is not on PATH"

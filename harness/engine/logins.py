@@ -7,6 +7,7 @@ wants one, its refusal is reported with the helper's failure.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shutil
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -79,7 +80,7 @@ def find_all_logins() -> FoundLogins:
     helped, unnamed = _attempt(lambda: list(configuration.cred_helpers), none)
     failures = [unread, unlisted, unnamed]
     for host in dict.fromkeys([*stored, *helped]):
-        login, failure = _attempt(lambda host=host: _resolve(configuration, host), None)  # type: ignore[misc]
+        login, failure = _attempt(functools.partial(_resolve, configuration, host), None)
         failures.append(failure)
         if login:
             found[host] = login
@@ -98,10 +99,11 @@ def explain(refusal: str, failure: str) -> str:
 
 
 def _attempt(ask: Callable[[], _T], otherwise: _T) -> tuple[_T, str]:
-    """Ask docker's configuration, of which docker-py checks little, or a helper; the answer, or why there is none."""
+    """Call ``ask``; return its result and an empty string, or ``otherwise`` and the reason of the failure."""
     from docker.credentials.errors import StoreError
     from docker.errors import DockerException
 
+    # docker-py validates little of docker's configuration
     try:
         return ask(), ""
     except (DockerException, StoreError, OSError, ValueError, TypeError, AttributeError, LookupError) as error:

@@ -100,15 +100,15 @@ def _reach(port: int, word: str) -> dict[str, Any]:
     # a proxy of the site is not asked for this machine's own ports
     with httpx.Client(trust_env=False, timeout=_ANSWERS_S) as client:
         while True:
+            last = "another program answers"
             try:
                 seen: dict[str, Any] = json.loads(client.get(f"http://{LOOPBACK}:{port}/").content)
                 if seen["word"] == word:
                     return seen
-                last = "another program answers"
             except httpx.HTTPError as error:
                 last = str(error)
             except (ValueError, LookupError, TypeError):
-                last = "another program answers"
+                pass
             if not polling.again():
                 raise EngineError(
                     f"port {port} of {LOOPBACK}, which the engine publishes, is not reached from this process",
