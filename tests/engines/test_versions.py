@@ -30,7 +30,7 @@ from harness.settings import Settings
 from harness.wire import subnets
 from harness.wire.names import SERVICES_NAMESPACE
 from tests.artefacts import registries
-from tests.cluster.objects import IMAGE, Objects, fetch_script, http_server, python
+from tests.cluster.objects import IMAGE, Objects, fetch_script, fetched, http_server, python
 from tests.engines.standin import StandIn
 
 RANGE = ipaddress.IPv4Network(subnets.RANGE)
@@ -227,6 +227,10 @@ def test_networks_are_made_in_ranges_of_our_own_where_the_engine_has_none_left(
         labels = {"network-access-external-ips": "true"}
         script = python(fetch_script(f"http://{address}:8080/", reached=True))
         assert [project.output(script), project.output(script, labels=labels)] == ["from the web"] * 2
+        project.service("open", 8080, "open", type="NodePort")
+        project.ready(project.pod(http_server(8080, "from the host"), labels={"app": "open"}))
+        port = cluster.address(project.namespace, "open", 8080)
+        assert fetched(f"http://{port[0]}:{port[1]}/") == b"from the host"
         with contextlib.closing(connect()) as client:
             made = [entry for entry in client.api.networks() if entry["Name"].startswith(f"kh-{name}-")]
         ranges = {entry["IPAM"]["Config"][0]["Subnet"] for entry in made}

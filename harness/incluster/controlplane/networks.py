@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -154,10 +155,10 @@ class Networks:
         records = await self._engine.call("GET", "/networks")
         taken = [network.prefix for record in records for network in read_networks(record)]
         for subnet in subnets.find_free(taken):
+            # the engine records no gateway but one that it was asked for or that it chose with the range
+            config = {"Subnet": subnet, "Gateway": str(ipaddress.ip_network(subnet)[1])}
             try:
-                await self._engine.call(
-                    "POST", "/networks/create", body={**body, "IPAM": {"Config": [{"Subnet": subnet}]}}
-                )
+                await self._engine.call("POST", "/networks/create", body={**body, "IPAM": {"Config": [config]}})
             except EngineCallError as refusal:
                 # several networks are made at the same time
                 if not subnets.is_taken(refusal.message):
