@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from harness import doctor
-from harness.doctor import Check, EngineFacts, Facts, builder, checks, command, decide, remedies
+from harness.doctor import Check, EngineFacts, Facts, builder, checks, command, decide, probe, remedies
 from harness.doctor.builder import Builder, find_builder
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Inside
@@ -370,6 +370,32 @@ def test_an_engine_that_is_slow_to_say_more_than_its_version_is_still_one(
     assert (found.inside, found.unanswered) == (inside, unanswered)
     # what was asked after it
     assert found.enclosing == "made"
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "root"),
+    [
+        ("io.containerd.snapshotter.v1", "/run/containerd/containerd.sock", "/var/lib/containerd"),
+        ("io.containerd.snapshotter.v1", "/var/run/docker/containerd/containerd.sock", "/data/docker"),
+        ("", "/run/containerd/containerd.sock", "/data/docker"),
+    ],
+    ids=["kept by the system's containerd", "kept by the engine's containerd", "kept by the engine"],
+)
+def test_free_disk_is_that_of_images_and_of_volumes(
+    kind: str, address: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = {
+        "DockerRootDir": "/data/docker",
+        "DriverStatus": [["driver-type", kind]],
+        "Containerd": {"Address": address},
+    }
+    free = {"/data/docker": 100, root: 7}
+    monkeypatch.setattr(probe, "_disk_free", free.__getitem__)
+    with Recorder(inside=inside).listening(tmp_path / "s") as url:
+        facts = probe.collect_facts({"DOCKER_HOST": url, "PATH": ""})
+    assert facts.engine.inside is not None
+    assert facts.engine.inside.image_root == root
+    assert facts.disk_free == 7
 
 
 def test_an_engine_that_breaks_off_what_it_says_beside_its_version_is_still_one(tmp_path: Path) -> None:

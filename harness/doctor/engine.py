@@ -25,6 +25,9 @@ _MOST_BYTES = 1 << 20
 _LONGEST_PATH = 107
 _ROOTLESS = "rootlesskit"
 _LIMITS: Final = {"memory": "MemoryLimit", "processes": "PidsLimit", "processors": "CpuCfsQuota"}
+# with the engine's own containerd, its folder is in the engine's
+_SYSTEM_CONTAINERD: Final = "/run/containerd/containerd.sock"
+_SYSTEM_CONTAINERD_ROOT: Final = "/var/lib/containerd"
 _TCP = "pods and ports need an engine on this machine, asked over its socket; a port may be a tunnel to another one"
 _SSH = "it is on another machine: pods and ports need an engine on this one"
 
@@ -159,11 +162,15 @@ def _describe_inside(connection: http.client.HTTPConnection, version: str) -> In
         info = json.loads(body)
         security = info.get("SecurityOptions") or ()
         status = {str(entry[0]): str(entry[1]) for entry in info.get("DriverStatus") or ()}
+        containerd = status.get("driver-type", "").startswith("io.containerd")
+        root = str(info.get("DockerRootDir") or "")
+        service = str((info.get("Containerd") or {}).get("Address") or "")
         return Inside(
             driver=str(info["Driver"]),
             backing=status.get("Backing Filesystem", ""),
-            containerd=status.get("driver-type", "").startswith("io.containerd"),
-            root=str(info.get("DockerRootDir") or ""),
+            containerd=containerd,
+            root=root,
+            image_root=_SYSTEM_CONTAINERD_ROOT if containerd and service == _SYSTEM_CONTAINERD else root,
             memory=int(info.get("MemTotal") or 0),
             cgroups=str(info.get("CgroupVersion") or ""),
             grouped=info.get("CgroupDriver") != "none",

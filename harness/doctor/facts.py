@@ -17,6 +17,7 @@ class Inside:
         backing: the file system that its data is on, in its own words: ``extfs``, ``xfs``; empty where it does not say.
         containerd: containerd keeps its images; their ids are those of manifests then.
         root: its data folder, as its own machine names it.
+        image_root: the folder of its images; another one where the system's containerd keeps them.
         memory: bytes of memory of its machine.
         cgroups: version of control groups, ``1`` or ``2``.
         grouped: containers have control groups; without them they can be neither limited nor paused.
@@ -29,6 +30,7 @@ class Inside:
     backing: str = ""
     containerd: bool = False
     root: str = ""
+    image_root: str = ""
     memory: int = 0
     cgroups: str = ""
     grouped: bool = True

@@ -31,6 +31,7 @@ def collect_facts(environ: Mapping[str, str] | None = None, *, for_nodes: bool =
     environ = os.environ if environ is None else environ
     engine = ask_engine(environ, inside=True)
     root = (engine.inside and engine.inside.root) or "/var/lib/docker"
+    folders = {root, (engine.inside and engine.inside.image_root) or root}
     memory = [amount for amount in (_memory(Path("/proc/meminfo")), engine.inside and engine.inside.memory) if amount]
     return Facts(
         python=sys.version_info[:3],
@@ -43,7 +44,7 @@ def collect_facts(environ: Mapping[str, str] | None = None, *, for_nodes: bool =
         rootless=find_rootless_socket(environ),
         group_member=_in_docker_group(_user()),
         bootstrapper=find_program("mmdebstrap", environ),
-        disk_free=_disk_free(root),
+        disk_free=min((free for free in map(_disk_free, folders) if free is not None), default=None),
         # an engine in a virtual machine has less than this one
         memory=min(memory, default=None),
         builder=find_socket_builder(engine.socket if engine.state == "up" else "", environ),
