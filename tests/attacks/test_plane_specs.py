@@ -395,12 +395,25 @@ def test_a_mounted_folder_is_known_by_the_kernels_own_path(name: str) -> None:
     for bad in (
         good.replace(fields[3], b"/"),
         good.replace(b"254:0", b"254:1"),
-        good.replace(fields[4], b"/elsewhere"),
         good + b" ".join([b"201 200 254:0 /", fields[4], b"rw - ext4 /dev/vda rw\n"]),
         good.replace(b"/sub ", b"/other "),
         b"",
     ):
         assert mounts.differences(bad, wanted) == [f"/data {name}/"]
+
+
+def test_a_mount_behind_a_link_of_the_image_is_that_of_one_target() -> None:
+    right, evil = mounts.Mount("254:0", "/v/mine"), "/v/others"
+    wanted = {"/run/b": right, "/var/run/a": right}
+
+    def found(*places: tuple[str, str]) -> list[str]:
+        table = "".join(f"1 2 254:0 {path} {target} rw - ext4 /dev/vda rw\n" for target, path in places)
+        return mounts.differences(table.encode(), wanted)
+
+    assert found(("/run/b", right.path), ("/run/a", right.path)) == []
+    assert found(("/run/b", right.path), ("/run/a", evil)) == ["/var/run/a"]
+    assert found(("/run/b", evil), ("/run/a", right.path)) == ["/run/b"]
+    assert found(("/run/b", right.path)) == ["/var/run/a"]
 
 
 @pytest.mark.parametrize("place", ["/state of Jörg", "/st\udcf6te"])

@@ -54,12 +54,25 @@ def expected_mount(own: bytes, path: Path) -> Mount:
 def differences(mountinfo: bytes, wanted: Mapping[str, Mount]) -> list[str]:
     """Return the targets with other mounts than the expected ones.
 
+    The image may have a link on the way to a target, such as ``/var/run``: the engine mounts behind it.
+
     Args:
         mountinfo: of a process in the container.
         wanted: by target.
     """
     found = parse_mountinfo(mountinfo)
-    return [target for target, mounted in wanted.items() if found.get(_normal(target)) != mounted]
+    places = {_normal(target) for target in wanted}
+    elsewhere = [mounted for place, mounted in found.items() if place not in places]
+    wrong = []
+    for target, mounted in wanted.items():
+        if (there := found.get(_normal(target))) is not None:
+            fits = there == mounted
+        elif fits := mounted in elsewhere:
+            # each mount answers for one target
+            elsewhere.remove(mounted)
+        if not fits:
+            wrong.append(target)
+    return wrong
 
 
 def _normal(target: str) -> str:
