@@ -21,6 +21,8 @@ from harness.common.references import parse_reference, split_reference
 from harness.engine import logins
 from harness.engine.connection import find_error, raise_for_status, read_message
 from harness.engine.logins import FoundLogin
+from harness.kube.node_messages import find_pull_problem
+from harness.wire.pulls import PullProblem
 
 if TYPE_CHECKING:
     import requests
@@ -42,7 +44,7 @@ class TransferError(Exception):
     """The engine does not do what was asked: its words.
 
     Attributes:
-        unreached: no registry has answered.
+        unreached: no registry has answered, or not even the engine.
     """
 
     def __init__(self, words: str, *, unreached: bool = False) -> None:
@@ -142,8 +144,8 @@ def _ask(
     def explain(words: str) -> TransferError:
         known = words.lower()
         wanted = any(part in known for part in wanting_login)
-        answered = any(part in known for part in _ANSWERED)
-        return TransferError(logins.explain(words, failure) if wanted else words, unreached=not answered)
+        unreached = find_pull_problem(words) is PullProblem.UNREACHED
+        return TransferError(logins.explain(words, failure) if wanted else words, unreached=unreached)
 
     try:
         url = f"{api.base_url}/v{api.api_version}{path}"

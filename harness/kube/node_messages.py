@@ -13,11 +13,15 @@ from harness.wire.pulls import PullProblem
 EPHEMERAL_STORAGE: Final = "ephemeral-storage"
 """The disk of a node, as Kubernetes calls it."""
 
-# messages of engines, containerd and registries about a missing or wrong login, and about a dead host
+# messages of engines, containerd and registries about a missing or wrong login, and about a host that does not answer
 _UNAUTHORIZED: Final = re.compile(
     "unauthorized|authorization failed|no basic auth credentials|authentication required", re.IGNORECASE
 )
-_UNREACHED: Final = re.compile(r"connection refused|no route to host|network is unreachable|i/o timeout|no such host")
+_UNREACHED: Final = re.compile(
+    r"connection refused|connection reset|connection timed out|no route to host|network is unreachable|i/o timeout|"
+    r"no such host|server misbehaving|name resolution|TLS handshake timeout|deadline exceeded|Client\.Timeout|"
+    r"request canceled while waiting for connection"
+)
 
 
 def is_low_on_disk(message: str) -> bool:
@@ -26,7 +30,7 @@ def is_low_on_disk(message: str) -> bool:
 
 
 def find_pull_problem(message: str) -> PullProblem:
-    """Return why an image could not be pulled, by the message of a kubelet or an engine."""
+    """Return why an image could not be pulled or pushed, by the message of a kubelet or an engine."""
     if _UNAUTHORIZED.search(message):
         return PullProblem.UNAUTHORIZED
     return PullProblem.UNREACHED if _UNREACHED.search(message) else PullProblem.OTHER

@@ -44,12 +44,17 @@ class Engine:
         pass
 
 
+@pytest.fixture(autouse=True)
+def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what this process knows about registries."""
+    monkeypatch.setattr(pull, "_unreachable", {})
+
+
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Any:
     def use(answer: list[dict[str, Any]] | Exception) -> Engine:
         fake = Engine(answer)
         monkeypatch.setattr(engine, "connect_api", lambda timeout_s: fake)
-        monkeypatch.setattr(pull, "_unreachable", {})
         return fake
 
     return use
@@ -64,11 +69,40 @@ def test_a_registry_without_an_answer_is_asked_once_by_a_process(use: Any) -> No
     assert fake.asked[1:] == ["other.example:5000/registry:2"]
 
 
-def test_a_registry_that_answers_without_the_image_is_asked_for_the_next_one(use: Any) -> None:
-    fake = use([{"error": "manifest for python:3.99 not found"}])
-    assert "not found" in pull.pull("python:3.99", print)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "manifest for python:3.99 not found",
+        "invalid reference format",
+        "no matching manifest for linux/amd64 in the manifest list entries",
+        "failed to register layer: no space left on device",
+        "received unexpected HTTP status: 502 Bad Gateway",
+    ],
+)
+def test_a_registry_is_asked_for_the_next_image_after_a_refusal_that_does_not_mean_that_it_is_away(
+    words: str, use: Any
+) -> None:
+    fake = use([{"error": words}])
+    assert words in pull.pull("python:3.99", print)
     pull.pull("registry:2", print)
     assert fake.asked == ["python:3.99", "registry:2"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "dial tcp: lookup registry-1.docker.io on 192.0.2.53:53: no such host",
+        "dial tcp 192.0.2.7:443: i/o timeout",
+        "net/http: TLS handshake timeout",
+        "net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)",
+        "context deadline exceeded",
+        "dial tcp: lookup registry.example: Temporary failure in name resolution",
+    ],
+)
+def test_a_registry_that_the_engine_does_not_reach_is_asked_once_by_a_process(words: str, use: Any) -> None:
+    fake = use([{"error": words}])
+    assert pull.pull("python:3.99", print) == pull.pull("registry:2", print) == words
+    assert fake.asked == ["python:3.99"]
 
 
 def test_a_pull_that_ends_without_an_error_is_a_success(use: Any) -> None:
@@ -80,7 +114,6 @@ def test_a_pull_that_ends_without_an_error_is_a_success(use: Any) -> None:
 def test_an_engine_that_says_nothing_new_is_given_up_and_its_pull_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
 ) -> None:
-    monkeypatch.setattr(pull, "_unreachable", {})
     monkeypatch.setattr(pull, "PATIENCE_S", 0.5)
     scripted = ScriptedEngine({"POST /images/create": answer})
     with scripted.listening(tmp_path / "engine.sock") as address:
