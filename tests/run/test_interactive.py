@@ -19,6 +19,7 @@ from harness.run.execute import execute
 from harness.run.follow import Silent, follow
 from harness.run.interactive import Attendant, Terminal, find_author
 from harness.wire import reasons
+from tests.waiting import until
 
 
 class Author:
@@ -168,10 +169,14 @@ def test_a_terminal_is_written_to_and_enter_is_seen() -> None:
     try:
         terminal = Terminal(theirs)
         terminal.say("one\ntwo")
-        assert b"one" in os.read(ours, 100)
+        shown = b""
+        # what is written to a terminal arrives in pieces, and later
+        while b"two" not in shown:
+            shown += os.read(ours, 100)
+        assert shown.split() == [b"one", b"two"]
         assert terminal.is_done() is False
         os.write(ours, b"\n")
-        assert terminal.is_done() is True
+        until(terminal.is_done)
         assert terminal.is_done() is False
     finally:
         os.close(ours)
