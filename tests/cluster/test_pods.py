@@ -122,13 +122,13 @@ def test_a_claim_is_shared_by_pods_and_subpaths_are_folders_in_it(project: Objec
     ).split() == ["one", "1234"]
 
 
-def test_a_claim_is_mounted_behind_a_link_of_the_image(project: Objects) -> None:
+def test_a_folder_of_a_claim_is_mounted_behind_a_link_of_the_image(project: Objects) -> None:
     project.claim("linked")
     volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "linked"}}]
     container = python(
         "from pathlib import Path; assert Path('/var/run').is_symlink()\n"
         "Path('/var/run/mine/a').write_text('here'); print(Path('/run/mine/a').read_text())"
-    ) | {"volumeMounts": [{"name": "data", "mountPath": "/var/run/mine"}]}
+    ) | {"volumeMounts": [{"name": "data", "mountPath": "/var/run/mine", "subPath": "a"}]}
     assert project.output(container, volumes=volumes) == "here"
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import Engine, EngineCallError, EngineTimeoutError
+from harness.incluster.controlplane.mounts import Mount, differences
 from harness.wire.container_logs import READABLE_LOG
 from harness.wire.labels import LABEL_ROLE
 
@@ -76,6 +77,32 @@ async def run_helper(
         words = output.decode("utf-8", "replace").strip()[-500:]
         raise EngineCallError(0, f"{command[0]} ended with {code}: {words}")
     return output
+
+
+async def check_mounts(
+    engine: Engine, config: ControlPlaneConfig, image: str, container: str, wanted: Mapping[str, Mount]
+) -> str:
+    """Check a container that has just started, while it is paused; return why it may not continue, or nothing.
+
+    One that ended before the check has no mounts any more.
+
+    Args:
+        wanted: the expected mounts, by target.
+    """
+    try:
+        if not await engine.pause(container):
+            return ""
+        place = {"PidMode": f"container:{container}"}
+        name = f"{config.prefix}_look_{container[:12]}"
+        found = await run_helper(engine, config, image, ["cat", "/proc/1/mountinfo"], place, name=name)
+        if wrong := differences(found, wanted):
+            return f"a path changed while it was mounted at {', '.join(wrong)}: links in volumes are not followed"
+        await engine.call("POST", f"/containers/{container}/unpause")
+    except EngineCallError as refusal:
+        # it may have been ending when it was stopped; to start it again would run the program twice
+        if await engine.runs(container):
+            return f"what is mounted cannot be looked at: {refusal}"
+    return ""
 
 
 async def list_written_paths(

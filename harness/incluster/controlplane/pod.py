@@ -15,8 +15,7 @@ from harness.incluster.controlplane.container_bodies import container_body, devi
 from harness.incluster.controlplane.deadline import DeadlineExceededError, run_within
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.errors import NotReadyError
-from harness.incluster.controlplane.helper_containers import list_written_paths
-from harness.incluster.controlplane.mount_check import check_mounts
+from harness.incluster.controlplane.helper_containers import check_mounts, list_written_paths
 from harness.incluster.controlplane.mounts import Mount
 from harness.incluster.controlplane.networks import PLATFORM_NAMESPACES, NetworkPlan
 from harness.incluster.controlplane.node import LOG, Node
