@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.incluster.controlplane import helper_containers
+from harness.incluster.controlplane import mount_check
 from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.mounts import Mount
@@ -22,67 +24,108 @@ class Engine:
     """An engine with one container.
 
     Attributes:
-        table: the mounts that a helper reads; ``None``: the container has ended.
-        pauses: whether it runs when it is to be paused.
-        runs_on: whether it still runs after the helper was refused.
         calls: what was done with it, and helpers that were started.
+        seen_by_helper: the table that a helper in its process namespace reads; ``None``: it has ended.
     """
 
-    def __init__(self, table: bytes | None, *, pauses: bool = True, runs_on: bool = False) -> None:
-        self.table = table
-        self.pauses = pauses
-        self.runs_on = runs_on
+    def __init__(self, seen_by_helper: bytes | None = None, *, paused: bool = True) -> None:
         self.calls: list[str] = []
+        self.seen_by_helper = seen_by_helper
+        self._paused = paused
 
     async def pause(self, container: str) -> bool:
         self.calls.append("pause")
-        return self.pauses
+        return self._paused
+
+    async def inspect(self, container: str) -> dict[str, Any]:
+        return {"Id": container, "State": {"Pid": 4711}}
 
     async def runs(self, container: str) -> bool:
-        return self.runs_on
+        return self.seen_by_helper is not None
 
     async def call(self, method: str, path: str) -> None:
         self.calls.append(path.rpartition("/")[2])
 
 
-@pytest.fixture(autouse=True)
-def _helper(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def helper(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read in a helper what its engine has."""
 
-    async def run(engine: Engine, *_arguments: Any, name: str) -> bytes:
+    async def run(engine: Engine, *arguments: Any, name: str) -> bytes:
         engine.calls.append("helper")
-        if engine.table is None:
-            raise EngineCallError(409, "no process to join")
-        return engine.table
+        if engine.seen_by_helper is None:
+            raise EngineCallError(409, "the container does not run")
+        return engine.seen_by_helper
 
-    monkeypatch.setattr(helper_containers, "run_helper", run)
-
-
-def check(engine: Engine) -> str:
-    """Check the container as the control plane does before its program goes on."""
-    config = ControlPlaneConfig("t", "1@x", "now", "token", "secret")
-    return asyncio.run(helper_containers.check_mounts(engine, config, "image", CONTAINER, WANTED))  # type: ignore[arg-type]
+    monkeypatch.setattr(mount_check, "run_helper", run)
 
 
-def test_a_container_with_the_expected_mounts_continues() -> None:
-    engine = Engine(RIGHT)
-    assert check(engine) == ""
-    assert engine.calls == ["pause", "helper", "unpause"]
+def check(engine: Engine, processes: Path, wanted: Mapping[str, Mount] = WANTED) -> str:
+    """Check a container as the control plane does before its program goes on."""
+    config = ControlPlaneConfig("t", "1@x", "now", "token", "secret", processes=str(processes))
+    return asyncio.run(mount_check.check_mounts(engine, config, "image", CONTAINER, wanted))  # type: ignore[arg-type]
 
 
-def test_a_container_with_another_mount_does_not_continue() -> None:
+def make_process(folder: Path, table: bytes, cgroup: str) -> Path:
+    """Make what the kernel shows of the container's first process."""
+    process = folder / "4711"
+    process.mkdir()
+    (process / "mountinfo").write_bytes(table)
+    (process / "cgroup").write_text(cgroup, "utf-8")
+    return folder
+
+
+GROUPS = {
+    "version 1": f"9:memory:/docker/{CONTAINER}\n1:name=systemd:/docker/{CONTAINER}\n",
+    "version 2": f"0::/../{CONTAINER}\n",
+    "systemd": f"0::/../../system.slice/docker-{CONTAINER}.scope\n",
+}
+
+
+@pytest.mark.usefixtures("helper")
+@pytest.mark.parametrize("cgroup", GROUPS.values(), ids=GROUPS.keys())
+def test_mounts_are_read_from_the_hosts_processes_without_another_container(cgroup: str, tmp_path: Path) -> None:
     engine = Engine(WRONG)
-    assert check(engine) == "a path changed while it was mounted at /data: links in volumes are not followed"
+    assert check(engine, make_process(tmp_path, RIGHT, cgroup)) == ""
+    assert engine.calls == ["pause", "unpause"]
+
+
+@pytest.mark.usefixtures("helper")
+def test_a_container_with_another_mount_does_not_continue(tmp_path: Path) -> None:
+    engine = Engine(RIGHT)
+    found = check(engine, make_process(tmp_path, WRONG, GROUPS["version 2"]))
+    assert found == "a path changed while it was mounted at /data: links in volumes are not followed"
+    assert engine.calls == ["pause"]
+
+
+@pytest.mark.usefixtures("helper")
+@pytest.mark.parametrize("cgroup", ["0::/\n", f"0::/../{'5e' * 32}\n"], ids=["of the host", "another container's"])
+def test_the_table_of_another_process_with_the_same_number_does_not_count(cgroup: str, tmp_path: Path) -> None:
+    engine = Engine(WRONG)
+    assert "at /data" in check(engine, make_process(tmp_path, RIGHT, cgroup))
     assert engine.calls == ["pause", "helper"]
 
 
-@pytest.mark.parametrize("engine", [Engine(RIGHT, pauses=False), Engine(None)], ids=["before", "meanwhile"])
-def test_a_container_that_ends_has_no_wrong_mount(engine: Engine) -> None:
-    assert check(engine) == ""
-    assert "unpause" not in engine.calls
+@pytest.mark.usefixtures("helper")
+def test_a_helper_reads_the_mounts_where_the_host_hides_its_processes(tmp_path: Path) -> None:
+    engine = Engine(RIGHT)
+    assert check(engine, tmp_path) == ""
+    assert engine.calls == ["pause", "helper", "unpause"]
 
 
-def test_a_container_whose_mounts_cannot_be_read_does_not_continue() -> None:
-    engine = Engine(None, runs_on=True)
-    assert check(engine).startswith("what is mounted cannot be looked at: ")
-    assert "unpause" not in engine.calls
+@pytest.mark.usefixtures("helper")
+def test_a_container_that_ends_while_it_is_examined_has_no_wrong_mount(tmp_path: Path) -> None:
+    engine = Engine(None)
+    assert check(engine, tmp_path) == ""
+
+
+def test_a_container_that_has_ended_has_no_wrong_mount(tmp_path: Path) -> None:
+    engine = Engine(paused=False)
+    assert check(engine, tmp_path) == ""
+    assert engine.calls == ["pause"]
+
+
+def test_a_container_without_mounts_to_check_is_not_paused(tmp_path: Path) -> None:
+    engine = Engine()
+    assert check(engine, tmp_path, {}) == ""
+    assert engine.calls == []

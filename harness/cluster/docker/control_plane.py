@@ -102,6 +102,8 @@ def start(
         labels=marks,
         mounts=mounts,
         network=networks.name_edge(entry.id),
+        # to read which mounts a pod's container has
+        pid_mode="host",
         auto_remove=True,
         detach=True,
         log_config=LogConfig(**READABLE_LOG),

@@ -21,6 +21,7 @@ class ControlPlaneConfig(ControlPlaneOrder):
         state_on_engine: the same folder as the engine sees it; empty: look it up on the own container.
         sandbox_image: engine image with a ``sleep`` program for pods that share a network; empty: the own image.
         cgroups: where the host's cgroup tree can be read, if anywhere.
+        processes: where the kernel shows the host's processes.
         listen_port: port of the API.
         owner_grace_s: seconds between the owner's loss and the removal of everything.
         first_owner_s: seconds within which an owner must appear.
@@ -31,6 +32,7 @@ class ControlPlaneConfig(ControlPlaneOrder):
     state_on_engine: str = ""
     sandbox_image: str = ""
     cgroups: str = "/host/cgroup"
+    processes: str = "/proc"
     listen_port: int = API_PORT
     owner_grace_s: float = 2.0
     first_owner_s: float = 30.0

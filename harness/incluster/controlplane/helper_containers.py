@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import Engine, EngineCallError, EngineTimeoutError
-from harness.incluster.controlplane.mounts import Mount, differences
 from harness.wire.container_logs import READABLE_LOG
 from harness.wire.labels import LABEL_ROLE
 
@@ -79,49 +78,23 @@ async def run_helper(
     return output
 
 
-async def check_mounts(
-    engine: Engine, config: ControlPlaneConfig, image: str, container: str, wanted: Mapping[str, Mount]
-) -> str:
-    """Check a container that has just started, while it is paused; return why it may not continue, or nothing.
-
-    One that ended before the check has no mounts any more.
-
-    Args:
-        wanted: the expected mounts, by target.
-    """
-    try:
-        if not await engine.pause(container):
-            return ""
-        place = {"PidMode": f"container:{container}"}
-        name = f"{config.prefix}_look_{container[:12]}"
-        found = await run_helper(engine, config, image, ["cat", "/proc/1/mountinfo"], place, name=name)
-        if wrong := differences(found, wanted):
-            return f"a path changed while it was mounted at {', '.join(wrong)}: links in volumes are not followed"
-        await engine.call("POST", f"/containers/{container}/unpause")
-    except EngineCallError as refusal:
-        # it may have been ending when it was stopped; to start it again would run the program twice
-        if await engine.runs(container):
-            return f"what is mounted cannot be looked at: {refusal}"
-    return ""
-
-
 async def list_written_paths(
-    engine: Engine, config: ControlPlaneConfig, image: str, record: Mapping[str, Any]
+    engine: Engine, config: ControlPlaneConfig, image: str, container: str, layer: str
 ) -> list[str]:
     """Return files and folders that a container which has ended made or changed in its own layer, and their folders.
 
     Where the layer is a folder of the engine's host (overlay), it is listed. Elsewhere the engine compares the whole
-    image, which takes seconds for a large one; up to version 24 it answers nothing else about the container meanwhile.
+    image, which takes a processor seconds for a large one; up to version 24 it answers nothing else about the container
+    meanwhile.
 
     Args:
         image: engine image with ``sh`` and GNU's ``find`` and ``head``.
-        record: the engine's record of the container.
+        container: its id.
+        layer: that folder; empty if it is not known.
 
     Raises:
         EngineCallError: the container is gone.
     """
-    container = str(record["Id"])
-    layer = ((record.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir")
     if layer:
         # a folder of another user may be unreadable
         place = {"Mounts": [_read_only(layer, "/written")], "CapAdd": ["DAC_READ_SEARCH"]}

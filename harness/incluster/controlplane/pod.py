@@ -15,8 +15,9 @@ from harness.incluster.controlplane.container_bodies import container_body, devi
 from harness.incluster.controlplane.deadline import DeadlineExceededError, run_within
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.errors import NotReadyError
-from harness.incluster.controlplane.helper_containers import check_mounts, list_written_paths
-from harness.incluster.controlplane.mounts import Mount
+from harness.incluster.controlplane.helper_containers import list_written_paths
+from harness.incluster.controlplane.host_processes import find_layer
+from harness.incluster.controlplane.mount_check import check_mounts
 from harness.incluster.controlplane.networks import PLATFORM_NAMESPACES, NetworkPlan
 from harness.incluster.controlplane.node import LOG, Node
 from harness.incluster.controlplane.out_of_memory import count_kills, ran_out_of_memory
@@ -170,6 +171,7 @@ class PodWorker:
             container.ready = container.started = True
         self._publish()
         try:
+            container.layer = await find_layer(self._node.engine, self._node.config, container.id)
             code = await self._exit(container)
             self._network.on_ended()
         finally:
@@ -217,17 +219,14 @@ class PodWorker:
                     self._network.forget_ports()
                     raise
                 return refusal.message
-            if mounts.compared and (wrong := await self._check_mounts(container.id, mounts.compared)):
+            wanted = mounts.compared
+            if wrong := await check_mounts(node.engine, node.config, node.sandbox_image, container.id, wanted):
                 await node.engine.remove(container.id)
                 container.id = ""
                 return wrong
             if isinstance(network, NetworkPlan):
                 await self._network.on_joined(container.id)
         return None
-
-    async def _check_mounts(self, container: str, wanted: Mapping[str, Mount]) -> str:
-        node = self._node
-        return await check_mounts(node.engine, node.config, node.sandbox_image, container, wanted)
 
     async def _exit(self, container: PodContainer) -> int:
         """Wait for the end of a container and note how it ended."""
@@ -252,15 +251,15 @@ class PodWorker:
         written = int((record or {}).get("SizeRw") or 0)
         if record and written >= lost_files.LEAST_BYTES and self._pod["spec"]["restartPolicy"] == "Never":
             self._written += written
-            self._node.spawn(self._report_lost_files(record), f"files of {self.key.name}")
+            self._node.spawn(self._report_lost_files(container, record), f"files of {self.key.name}")
         return code
 
-    async def _report_lost_files(self, record: Mapping[str, Any]) -> None:
+    async def _report_lost_files(self, container: PodContainer, record: Mapping[str, Any]) -> None:
         """Report files that a container has written outside of its volumes; its pod's end does not wait for them."""
-        node = self._node
+        node, layer = self._node, container.layer
         mounted = [str(mount["Destination"]) for mount in record.get("Mounts") or ()]
         with contextlib.suppress(EngineCallError):  # the container is gone: nothing to report
-            paths = await list_written_paths(node.engine, node.config, node.sandbox_image, record)
+            paths = await list_written_paths(node.engine, node.config, node.sandbox_image, container.id, layer)
             found = lost_files.select_notable(paths, mounted)
 
             def change(pod: Manifest) -> None:

@@ -23,6 +23,7 @@ class PodContainer:
         spec: its part of the pod's ``spec``.
         id: the engine's id of the present container, empty before the first.
         state: ``waiting``, ``running`` or ``terminated`` as in ``containerStatuses``.
+        layer: folder of the engine's host that has what it writes, empty if that is not known.
         kills_before: how many processes the kernel had killed to free memory when it was created.
         pull_problem: why the last failed pull of its image failed, if one has.
     """
@@ -32,6 +33,7 @@ class PodContainer:
         self.name = str(spec["name"])
         self.id = ""
         self.image_id = ""
+        self.layer = ""
         self.kills_before = 0
         self.pull_problem: PullProblem | None = None
         self.state: State = {"waiting": {"reason": first_reason}}
