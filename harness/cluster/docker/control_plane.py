@@ -102,7 +102,7 @@ def start(
         labels=marks,
         mounts=mounts,
         network=networks.name_edge(entry.id),
-        # to read which mounts a pod's container has
+        # to read what is mounted in a pod's container
         pid_mode="host",
         auto_remove=True,
         detach=True,
