@@ -108,16 +108,16 @@ def remove_tags(client: docker.DockerClient, prefix: str, *, noprune: bool = Fal
 
 
 def remove_network(client: docker.DockerClient, network: str) -> None:
-    """Remove a network, if it still exists. Containers that another process is removing keep it for a moment.
+    """Remove a network, if it still exists. Containers that another process is removing keep it until they are gone.
 
     An engine that was killed may count a container that does not exist any more for ever; its next start fixes that.
 
     Raises:
-        NotRemovedError: the engine refuses, for longer than a container takes to go.
+        NotRemovedError: the engine refuses, for longer than a container takes to go, or after the last one has gone.
     """
     import docker.errors
 
-    polling = Polling(timeout_s=_ENDPOINTS_S, pause_s=_AGAIN_S)
+    going, gone = Polling(timeout_s=_GOING_S, pause_s=_AGAIN_S), None
     while True:
         try:
             client.api.remove_network(network)
@@ -128,12 +128,25 @@ def remove_network(client: docker.DockerClient, network: str) -> None:
             # "has active endpoints"
             if error.status_code != 403:
                 raise
-            if not polling.again():
+            names = _list_attached(client, network)
+            gone = None if names else gone or Polling(timeout_s=_ENDPOINTS_S, pause_s=_AGAIN_S)
+            if not (gone or going).again():
                 raise NotRemovedError(
                     f"the engine does not remove network {network[:12]}",
                     last_seen=engine.read_message(error),
-                    fix=f"end the containers that are on it; if there are none, {_RESTART}",
+                    fix=f"end what is on it: {', '.join(names)}" if names else f"no container is on it: {_RESTART}",
                 ) from None
+
+
+def _list_attached(client: docker.DockerClient, network: str) -> list[str]:
+    """Return the names of the containers that the engine still has on a network."""
+    import docker.errors
+
+    try:
+        record = client.api.inspect_network(network)
+    except docker.errors.NotFound:
+        return []
+    return sorted(str(entry["Name"]) for entry in (record.get("Containers") or {}).values())
 
 
 def remove_container(client: docker.DockerClient, container: str) -> None:

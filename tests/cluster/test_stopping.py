@@ -13,13 +13,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import docker.errors
 import pytest
+import requests
 
 from harness.cluster import ledger
 from harness.cluster.docker import control_plane
 from harness.engine import connect, leftovers, networks
+from harness.errors import NotRemovedError
 from tests.waiting import until
 
 _GONE_S = 30.0
@@ -96,6 +100,59 @@ def test_a_program_that_ignores_the_first_signal_is_stopped(environment_id: str,
         until(lambda: b"deaf" in client.api.logs(f"kh-{environment_id}"))
         control_plane.stop(client, environment_id)
         until(lambda: not client.api.containers(filters={"name": f"kh-{environment_id}"}))
+
+
+class SlowNetwork:
+    """A network in an engine from which containers go late.
+
+    Attributes:
+        attached: the containers that are on it at each attempt to remove it; the last value stays.
+        counted: attempts after the last container has gone that the engine still refuses.
+    """
+
+    def __init__(self, attached: list[int], counted: int) -> None:
+        self.attached = attached
+        self.counted = counted
+        self.removed = False
+
+    def remove_network(self, network: str) -> None:
+        if self.attached[0] or self.counted > 0:
+            self.counted -= not self.attached[0]
+            answer = requests.Response()
+            answer.status_code = 403
+            raise docker.errors.APIError("Forbidden", answer, "network has active endpoints")
+        self.removed = True
+
+    def inspect_network(self, network: str) -> dict[str, Any]:
+        left = self.attached.pop(0) if len(self.attached) > 1 else self.attached[0]
+        return {"Containers": {str(number): {"Name": f"pod-{number}"} for number in range(left)}}
+
+
+@pytest.fixture
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the waits for containers short, in the same proportion."""
+    monkeypatch.setattr(leftovers, "_GOING_S", 2.0)
+    monkeypatch.setattr(leftovers, "_ENDPOINTS_S", 0.3)
+    monkeypatch.setattr(leftovers, "_AGAIN_S", 0.05)
+
+
+@pytest.mark.usefixtures("_hurried")
+def test_a_network_waits_for_the_containers_that_are_going() -> None:
+    network = SlowNetwork([2] * 15 + [0], counted=3)
+    leftovers.remove_network(SimpleNamespace(api=network), "net")  # type: ignore[arg-type]
+    assert network.removed
+
+
+@pytest.mark.usefixtures("_hurried")
+@pytest.mark.parametrize(
+    ("attached", "fix"), [(2, "end what is on it: pod-0, pod-1"), (0, "no container is on it: the engine's records")]
+)
+def test_a_network_that_stays_is_an_error_with_the_containers_on_it(attached: int, fix: str) -> None:
+    network = SlowNetwork([attached], counted=10_000)
+    with pytest.raises(NotRemovedError, match="does not remove network net") as caught:
+        leftovers.remove_network(SimpleNamespace(api=network), "net")  # type: ignore[arg-type]
+    assert caught.value.last_seen == "network has active endpoints"
+    assert caught.value.fix.startswith(fix)
 
 
 def test_containers_made_after_the_control_plane_was_ended_are_removed(

@@ -229,7 +229,8 @@ def test_a_network_that_the_engine_keeps_is_named_with_its_reason(monkeypatch: p
     monkeypatch.setattr(leftovers, "find", lambda *_: found)
     monkeypatch.setattr(leftovers, "remove_container", lambda *_: None)
     monkeypatch.setattr(leftovers, "_ENDPOINTS_S", 0)
-    client = SimpleNamespace(api=SimpleNamespace(images=list, remove_network=refuse))
+    api = SimpleNamespace(images=list, remove_network=refuse, inspect_network=lambda network: {"Containers": {}})
+    client = SimpleNamespace(api=api)
     with pytest.raises(NotRemovedError, match="network abc") as caught:
         leftovers.remove(client, "stuck")  # type: ignore[arg-type]
     assert caught.value.last_seen == "abc has active endpoints"
