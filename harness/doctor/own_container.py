@@ -14,8 +14,9 @@ from typing import Any
 
 Inspect = Callable[[str], "dict[str, Any] | None"]
 
-# Docker mounts these files of a container's own folder into it, with both versions of control groups
-_OWN_FILE = re.compile(r"/containers/([0-9a-f]{64})/(?:hostname|hosts|resolv\.conf)\s")
+# Docker mounts these files of a container's own folder into it, with both versions of control groups; while it copies
+# files of a container (docker cp), the engine's machine has these mounts, too, below the container's root
+_OWN_FILE = re.compile(r"/containers/([0-9a-f]{64})/(hostname|hosts|resolv\.conf) /etc/\2\s")
 _MOUNTS = Path("/proc/self/mountinfo")
 
 

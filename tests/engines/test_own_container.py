@@ -22,9 +22,14 @@ _ASK = "from harness import doctor\ntry:\n  doctor.require_engine()\nexcept Exce
 _OUTSIDE = "29 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
 _INSIDE = f"612 599 254:0 /var/lib/docker/containers/{_ID}/resolv.conf /etc/resolv.conf rw - ext4 /dev/vda rw\n"
 _MOVED = f"612 599 254:0 /data/containers/{_ID}/hostname /etc/hostname rw - btrfs /dev/sda rw\n"
+# on the engine's machine, while files are copied
+_ROOT = "/var/lib/docker/overlay2/5e/merged"
+_COPIED = f"712 29 254:0 /var/lib/docker/containers/{_ID}/hosts {_ROOT}/etc/hosts rw - ext4 /dev/vda rw\n"
 
 
-@pytest.mark.parametrize(("mounts", "found"), [(_OUTSIDE, ""), (_OUTSIDE + _INSIDE, _ID), (_MOVED, _ID)])
+@pytest.mark.parametrize(
+    ("mounts", "found"), [(_OUTSIDE, ""), (_OUTSIDE + _INSIDE, _ID), (_MOVED, _ID), (_OUTSIDE + _COPIED, "")]
+)
 def test_a_container_is_known_by_the_files_that_the_engine_mounts_into_it(
     mounts: str, found: str, tmp_path: Path
 ) -> None:
