@@ -25,7 +25,7 @@ _MOST_BYTES = 1 << 20
 _LONGEST_PATH = 107
 _ROOTLESS = "rootlesskit"
 _LIMITS: Final = {"memory": "MemoryLimit", "processes": "PidsLimit", "processors": "CpuCfsQuota"}
-# with the engine's own containerd, its folder is in the engine's
+# the engine's own containerd keeps its data in the engine's folder
 _SYSTEM_CONTAINERD: Final = "/run/containerd/containerd.sock"
 _SYSTEM_CONTAINERD_ROOT: Final = "/var/lib/containerd"
 _TCP = "pods and ports need an engine on this machine, asked over its socket; a port may be a tunnel to another one"

@@ -36,15 +36,15 @@ _LOGIN_WANTED: Final = (
     "no basic auth credentials",
 )
 """Parts of the answer of a registry that wants a login, in the engine's words."""
-_ANSWERED: Final = (*_LOGIN_WANTED, "denied", "not found", "manifest unknown", "toomanyrequests")
-"""Parts of the answers of registries; some of them refuse a request without a login in other words."""
+_LOGIN_MAY_BE_WANTED: Final = (*_LOGIN_WANTED, "denied", "not found", "manifest unknown", "toomanyrequests")
+"""The same with other answers to a request without a login, as some registries give them."""
 
 
 class TransferError(Exception):
     """The engine does not do what was asked: its words.
 
     Attributes:
-        unreached: no registry has answered, or not even the engine.
+        unreached: the registry or the engine itself did not answer.
     """
 
     def __init__(self, words: str, *, unreached: bool = False) -> None:
@@ -75,7 +75,7 @@ def pull(api: APIClient, reference: str, found: FoundLogin | None = None) -> Ite
     found = logins.find_login(host) if found is None else found
     params = {"fromImage": name, "tag": version}
     headers = _make_login_header(host, found)
-    yield from _ask(api, "/images/create", found.failure, _ANSWERED, params=params, headers=headers)
+    yield from _ask(api, "/images/create", found.failure, _LOGIN_MAY_BE_WANTED, params=params, headers=headers)
 
 
 def push(api: APIClient, reference: str, found: FoundLogin) -> Iterator[dict[str, Any]]:
@@ -91,7 +91,9 @@ def push(api: APIClient, reference: str, found: FoundLogin) -> Iterator[dict[str
     """
     name, tag = split_reference(reference)
     headers = _make_login_header(parse_reference(reference)[0], found)
-    yield from _ask(api, f"/images/{name}/push", found.failure, _ANSWERED, params={"tag": tag}, headers=headers)
+    yield from _ask(
+        api, f"/images/{name}/push", found.failure, _LOGIN_MAY_BE_WANTED, params={"tag": tag}, headers=headers
+    )
 
 
 def load(api: APIClient, archive: Iterable[bytes]) -> Iterator[Any]:

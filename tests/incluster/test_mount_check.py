@@ -13,8 +13,10 @@ from harness.incluster.controlplane import mount_check
 from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.mounts import Mount
+from tests.incluster.host_processes import make_process
 
 CONTAINER = "4f" * 32
+PID = 4711
 WANTED = {"/data": Mount("254:0", "/volumes/v/data")}
 RIGHT = b"200 199 254:0 /volumes/v/data /data rw - ext4 /dev/vda rw\n"
 WRONG = RIGHT.replace(b"/volumes/v/data", b"/etc")
@@ -38,7 +40,7 @@ class Engine:
         return self._paused
 
     async def inspect(self, container: str) -> dict[str, Any]:
-        return {"Id": container, "State": {"Pid": 4711}}
+        return {"Id": container, "State": {"Pid": PID}}
 
     async def runs(self, container: str) -> bool:
         return self.seen_by_helper is not None
@@ -66,15 +68,6 @@ def check(engine: Engine, processes: Path, wanted: Mapping[str, Mount] = WANTED)
     return asyncio.run(mount_check.check_mounts(engine, config, "image", CONTAINER, wanted))  # type: ignore[arg-type]
 
 
-def make_process(folder: Path, table: bytes, cgroup: str) -> Path:
-    """Make what the kernel shows of the container's first process."""
-    process = folder / "4711"
-    process.mkdir()
-    (process / "mountinfo").write_bytes(table)
-    (process / "cgroup").write_text(cgroup, "utf-8")
-    return folder
-
-
 GROUPS = {
     "version 1": f"9:memory:/docker/{CONTAINER}\n1:name=systemd:/docker/{CONTAINER}\n",
     "version 2": f"0::/../{CONTAINER}\n",
@@ -86,14 +79,14 @@ GROUPS = {
 @pytest.mark.parametrize("cgroup", GROUPS.values(), ids=GROUPS.keys())
 def test_mounts_are_read_from_the_hosts_processes_without_another_container(cgroup: str, tmp_path: Path) -> None:
     engine = Engine(WRONG)
-    assert check(engine, make_process(tmp_path, RIGHT, cgroup)) == ""
+    assert check(engine, make_process(tmp_path, PID, RIGHT, cgroup)) == ""
     assert engine.calls == ["pause", "unpause"]
 
 
 @pytest.mark.usefixtures("helper")
 def test_a_container_with_another_mount_does_not_continue(tmp_path: Path) -> None:
     engine = Engine(RIGHT)
-    found = check(engine, make_process(tmp_path, WRONG, GROUPS["version 2"]))
+    found = check(engine, make_process(tmp_path, PID, WRONG, GROUPS["version 2"]))
     assert found == "a path changed while it was mounted at /data: links in volumes are not followed"
     assert engine.calls == ["pause"]
 
@@ -102,7 +95,7 @@ def test_a_container_with_another_mount_does_not_continue(tmp_path: Path) -> Non
 @pytest.mark.parametrize("cgroup", ["0::/\n", f"0::/../{'5e' * 32}\n"], ids=["of the host", "another container's"])
 def test_the_table_of_another_process_with_the_same_number_does_not_count(cgroup: str, tmp_path: Path) -> None:
     engine = Engine(WRONG)
-    assert "at /data" in check(engine, make_process(tmp_path, RIGHT, cgroup))
+    assert "at /data" in check(engine, make_process(tmp_path, PID, RIGHT, cgroup))
     assert engine.calls == ["pause", "helper"]
 
 

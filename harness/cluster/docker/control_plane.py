@@ -102,7 +102,7 @@ def start(
         labels=marks,
         mounts=mounts,
         network=networks.name_edge(entry.id),
-        # to read what is mounted in a pod's container
+        # to read what is mounted in a pod's container, and where on the host it writes
         pid_mode="host",
         auto_remove=True,
         detach=True,

@@ -59,6 +59,7 @@ class PodWorker:
         self._preparation = Preparation(node, pod, publish=self._publish, warn=self._warn)
         self._most_memory = 0
         self._written = 0
+        self._reports_lost_files = pod["spec"]["restartPolicy"] == "Never"
         self._evicted = self._short_of = ""
         self._most_back_off_s = (
             _PLATFORM_BACK_OFF_MOST_S if self.key.namespace in PLATFORM_NAMESPACES else BACK_OFF_MOST_S
@@ -171,7 +172,8 @@ class PodWorker:
             container.ready = container.started = True
         self._publish()
         try:
-            container.layer = await find_layer(self._node.engine, self._node.config, container.id)
+            if self._reports_lost_files:
+                container.layer = await find_layer(self._node.engine, self._node.config, container.id)
             code = await self._exit(container)
             self._network.on_ended()
         finally:
@@ -249,7 +251,7 @@ class PodWorker:
         kills = 0 if self._deletion or self._evicted else count_kills() - container.kills_before
         container.mark_terminated(record, code, out_of_memory=ran_out_of_memory(record, kills))
         written = int((record or {}).get("SizeRw") or 0)
-        if record and written >= lost_files.LEAST_BYTES and self._pod["spec"]["restartPolicy"] == "Never":
+        if record and written >= lost_files.LEAST_BYTES and self._reports_lost_files:
             self._written += written
             self._node.spawn(self._report_lost_files(container, record), f"files of {self.key.name}")
         return code
