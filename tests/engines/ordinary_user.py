@@ -1,4 +1,4 @@
-"""A user who is not root but may use the engine, on a machine with habits that people have.
+"""A user who is not root but may use the engine, with the restrictions that real machines have.
 
 The home folder's path has blanks and umlauts, new files are for nobody else (``umask 077``), and ``/tmp`` is small and
 executes nothing. All of it is in a mount namespace of its own; the machine's own user database and ``/tmp`` stay.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -24,6 +25,8 @@ from harness.doctor import require_engine
 
 NAME: Final = "joerg"
 _ID: Final = 47110
+# how the site reaches package indexes, and which engine is used
+_KEPT: Final = re.compile(r"PIP_|UV_|SSL_|DOCKER_|.*_proxy$", re.IGNORECASE)
 _LEFT_OUT: Final = shutil.ignore_patterns(
     ".git", ".tox", ".venv", "__pycache__", ".*_cache", "kaapana-report", "*.egg-info"
 )
@@ -38,9 +41,9 @@ mount -t tmpfs -o size=64m,noexec,nosuid,mode=1777 tmpfs /tmp
 mount --bind "$1/passwd" /etc/passwd
 cd "$2"
 umask 077
-user=$3 groups=$4
+user=$3 group=$4
 shift 4
-exec setpriv --reuid "$user" --regid "$user" --groups "$groups" --inh-caps=-all --bounding-set=-all -- "$@"
+exec setpriv --reuid "$user" --regid "$user" --groups "$group" --inh-caps=-all --bounding-set=-all -- "$@"
 """
 
 
@@ -50,12 +53,12 @@ class OrdinaryUser:
 
     Attributes:
         folder: of all that is theirs; the home folder is in it.
-        groups: number of the group that may use the engine's socket.
+        group: number of the group that may use the engine's socket.
         python: one that they may start.
     """
 
     folder: Path
-    groups: int
+    group: int
     python: str
 
     @property
@@ -76,17 +79,14 @@ class OrdinaryUser:
     def run(self, *command: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
         """Run a command in the clone, as the user; what it prints is one text. Status 124 is the end of its time."""
         own = {"HOME": str(self.home), "USER": NAME, "LOGNAME": NAME, "PATH": "/usr/local/bin:/usr/bin:/bin"}
-        kept = {
-            name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_", "DOCKER_"))
-        }
-        proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+        kept = {name: value for name, value in os.environ.items() if _KEPT.match(name)}
         # it ends all that the command has started, which a time limit of subprocess does not
         start = ["timeout", "--kill-after=60", str(timeout_s)]
         start += ["unshare", "--mount", "--propagation", "private", "sh", "-c", _ENTER, "sh"]
-        start += [str(self.folder), str(self.clone), str(_ID), str(self.groups)]
+        start += [str(self.folder), str(self.clone), str(_ID), str(self.group)]
         return subprocess.run(
             [*start, *command],
-            env={**kept, **proxies, **own},
+            env={**kept, **own},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
