@@ -58,7 +58,7 @@ def serve(
             with contextlib.suppress(KeyboardInterrupt):
                 threading.Event().wait()
     finally:
-        environment.let_go()
+        environment.detach()
     say("the page has ended; the environment keeps running")
 
 

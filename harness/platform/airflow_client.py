@@ -63,7 +63,7 @@ class AirflowClient:
         """Close all connections."""
         self._endpoint.close()
 
-    def health(self) -> None:
+    def check_health(self) -> None:
         """Check that the scheduler and the database work; raise an error otherwise."""
         self._endpoint.request("GET", airflow_routes.HEALTH, timeout_s=10)
 

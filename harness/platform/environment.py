@@ -204,11 +204,10 @@ class Environment:
         environment = cls(cluster, settings, profiles.load(settings.platform), credentials, adopted=True)
         try:
             with lost_cluster.explain_lost_cluster(cluster):
-                environment.services.health()
-                environment.airflow.health()
+                environment._check_health()
             environment.custom_registries.hide_logins()
         except BaseException:
-            environment.let_go()
+            environment.detach()
             raise
         return environment
 
@@ -259,7 +258,7 @@ class Environment:
             with run_in_background(lambda: operator_images.provide(cluster, image, registry, version)):
                 readiness.wait(cluster.api, workloads, timeout_s=settings.start_timeout, say=say)
             environment = cls(cluster, settings, profile, credentials, adopted=False)
-            checks = [environment.check_registry, environment.services.health, environment.airflow.health]
+            checks = [environment.check_registry, environment.services.check_health, environment.airflow.check_health]
             readiness.wait_until_reached(checks, timeout_s=settings.start_timeout)
             environment.services.wait_for_object_store(settings.start_timeout)
             return environment
@@ -276,9 +275,7 @@ class Environment:
             try:
                 cluster = open_cluster(settings.cluster, settings, environment_id=entry.id, reuse=True)
                 environment = cls(cluster, settings, profile, Credentials.from_mapping(entry.secrets), adopted=True)
-                with ThreadPoolExecutor(2) as pool:
-                    for check in (environment.services.health, environment.airflow.health):
-                        pool.submit(check).result()
+                environment._check_health()
                 environment.custom_registries.hide_logins()
             except (PlatformError, ApiError, KeyError) as error:
                 say(f"environment {entry.id} cannot be adopted: {error}")
@@ -286,6 +283,12 @@ class Environment:
             say(f"adopted environment {entry.id}")
             return environment
         return None
+
+    def _check_health(self) -> None:
+        with ThreadPoolExecutor(2) as pool:
+            answers = [pool.submit(self.services.check_health), pool.submit(self.airflow.check_health)]
+        for answer in answers:
+            answer.result()
 
     def check_registry(self) -> None:
         """Check that the registry answers; raise an error otherwise."""
@@ -308,7 +311,7 @@ class Environment:
         self.platform_registry.close()
         self.cluster.close(keep=keep)
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """Close the clients of an attached environment, which continues, or was ended by its owner."""
         with contextlib.suppress(PlatformError, ApiError):
             self.down(keep=True)

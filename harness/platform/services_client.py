@@ -63,7 +63,7 @@ class ServicesClient:
 
     # -- control port ------------------------------------------------------------------------------------
 
-    def health(self) -> None:
+    def check_health(self) -> None:
         """Check that all listeners are up; raise an error otherwise."""
         self._note_start(self._control.json("GET", services_routes.HEALTH, timeout_s=5))
 

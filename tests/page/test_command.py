@@ -32,7 +32,7 @@ from tests.page.fake_environment import FakeEnvironment
 
 REDACTOR.add({PASSWORD!r})
 fake = FakeEnvironment(Path(sys.argv.pop()))
-fake.let_go = lambda: print("let go", file=sys.stderr)
+fake.detach = lambda: print("detached", file=sys.stderr)
 Environment.attach = lambda settings, entry: fake
 sys.argv = ["kaapana-harness", "page"]
 main()
@@ -136,7 +136,7 @@ def test_the_page_ends_with_an_interrupt_and_leaves_the_environment_and_no_file(
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert out == ""
-    assert err.splitlines()[-2:] == ["let go", "the page has ended; the environment keeps running"]
+    assert err.splitlines()[-2:] == ["detached", "the page has ended; the environment keeps running"]
     assert sorted(path for path in tmp_path.rglob("*") if not path.is_relative_to(tmp_path / "state")) == before
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", urlsplit(address).port or 0), timeout=5)

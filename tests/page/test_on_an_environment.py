@@ -65,7 +65,7 @@ def _projects(settings: Settings) -> list[str]:
     try:
         return [project.name for project in projects.find_all(environment.services, environment.credentials)]
     finally:
-        environment.let_go()
+        environment.detach()
 
 
 def _page_project(settings: Settings) -> str:

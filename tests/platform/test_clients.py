@@ -114,7 +114,7 @@ def test_the_control_port_gets_the_environments_token(server: Server, services: 
 def test_a_restart_of_the_services_is_seen_once(server: Server, services: ServicesClient) -> None:
     server.answers["POST /settle"] = (200, {"settled": True, "errors": {}})
     server.answers["GET /health"] = (200, {"ready": True, "starts": 1})
-    services.health()
+    services.check_health()
     assert services.settle(1) is False
     server.answers["GET /health"] = (200, {"ready": True, "starts": 2})
     assert services.settle(1) is True
@@ -124,7 +124,7 @@ def test_a_restart_of_the_services_is_seen_once(server: Server, services: Servic
 def test_settling_continues_when_the_services_are_back(server: Server, services: ServicesClient) -> None:
     server.answers["GET /health"] = (200, {"ready": True, "starts": 1})
     server.answers["POST /settle"] = (200, {"settled": True, "errors": {}})
-    services.health()
+    services.check_health()
     server.dropped = 3
     assert services.settle(1) is False
     assert server.dropped == 0

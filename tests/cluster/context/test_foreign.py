@@ -279,8 +279,8 @@ def test_the_whole_platform_serves_two_environments_side_by_side_under_the_same_
     with Environment.up(settings) as first, Environment.up(settings) as second:
         assert first.id != second.id
         for environment in (first, second):
-            environment.services.health()
-            environment.airflow.health()
+            environment.services.check_health()
+            environment.airflow.check_health()
             host, port = environment.cluster.address(SERVICES_NAMESPACE, *HARNESS_SERVICES[::2])
             assert httpx.get(f"http://{host}:{port}/health", trust_env=False).status_code == 200
         assert first.credentials.token != second.credentials.token
