@@ -68,7 +68,6 @@ def test_an_image_is_pulled_by_its_digest_with_the_login_of_the_user(
     registry: Registry, api: APIClient, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set_up: object
 ) -> None:
     set_up(tmp_path, registry.address, monkeypatch)  # type: ignore[operator]
-    before = {tag for entry in api.images() for tag in entry["RepoTags"] or ()}
     (source,) = open_sources([f"{registry.address}/team"], tmp_path)
     found = source.find("registry.example.org/group/tool:1", "registry.example.org/group")
     assert found is not None
@@ -76,9 +75,9 @@ def test_an_image_is_pulled_by_its_digest_with_the_login_of_the_user(
     assert found.layers == engines.read_layers(api.inspect_image(image))
     assert found.origin.startswith(f"{registry.address}/team/tool@sha256:")
     assert api.inspect_image(found.load(lambda line: None))["Id"] == found.config_digest
-    after = {tag for entry in api.images() for tag in entry["RepoTags"] or ()}
-    assert {tag for tag in after - before if not tag.startswith("kaapana-harness/")} == set()
-    assert before <= after
+    tags = {tag for entry in api.images() for tag in entry["RepoTags"] or ()}
+    assert not [tag for tag in tags if tag.startswith((registry.address, "registry.example.org/"))]
+    assert image in tags
 
 
 def test_without_a_login_the_registry_and_its_status_are_named(

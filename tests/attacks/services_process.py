@@ -6,7 +6,6 @@ import contextlib
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -45,10 +44,10 @@ asyncio.run(main(*sys.argv[1:]))
 class ServicesProcess:
     """The services in a process of their own, on the same data and ports after each start."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, base: int) -> None:
         folder.mkdir()
         self._folder = folder
-        self.base = _free_base()
+        self.base = base
         self._process: subprocess.Popen[bytes] | None = None
         self.aii = self._client(1, "aii-service")
         self.keycloak = self._client(0, "keycloak-external-service")
@@ -89,15 +88,6 @@ class ServicesProcess:
         client = {"client_id": "kaapana", "client_secret": CLIENT_SECRET}
         answer = self.keycloak.post("/auth/realms/kaapana/protocol/openid-connect/token", data={**client, **form})
         return str(answer.json()["access_token"])
-
-
-def _free_base() -> int:
-    for base in range(31_000, 32_000, 10):
-        with contextlib.suppress(OSError):
-            for port in range(base, base + 7):
-                socket.create_server(("127.0.0.1", port)).close()
-            return base
-    raise AssertionError("no free ports")
 
 
 def send(

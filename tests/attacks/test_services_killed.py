@@ -12,6 +12,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tests.attacks.services_process import ServicesProcess, send
+from tests.claimed_ports import claim_ports
 from tests.incluster.services import dicom_samples
 from tests.incluster.services.running_services import zip_of
 
@@ -20,10 +21,11 @@ KILLS = 10
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[ServicesProcess]:
-    running = ServicesProcess(tmp_path / "data")
-    running.start()
-    yield running
-    running.kill()
+    with claim_ports() as base:
+        running = ServicesProcess(tmp_path / "data", base)
+        running.start()
+        yield running
+        running.kill()
 
 
 def test_nothing_that_was_acknowledged_is_lost_by_ten_kills(services: ServicesProcess) -> None:

@@ -187,9 +187,13 @@ def test_a_network_that_kind_recreates_is_removed(
     settings: Settings, environment_id: str, services_image: str, tmp_path: Path
 ) -> None:
     program = _program(tmp_path)
-    again = 'docker network create "$KIND_EXPERIMENTAL_DOCKER_NETWORK" || exit 1'
-    removed = 'docker network rm "$KIND_EXPERIMENTAL_DOCKER_NETWORK"'
-    program.write_text(program.read_text("utf-8").replace("echo", f"{removed}\n{again}\necho", 1), "utf-8")
+    # in the same range: the engine may have no other left
+    recreate = (
+        "range=$(docker network inspect -f '{{(index .IPAM.Config 0).Subnet}}' \"$KIND_EXPERIMENTAL_DOCKER_NETWORK\")\n"
+        'docker network rm "$KIND_EXPERIMENTAL_DOCKER_NETWORK"\n'
+        'docker network create --subnet "$range" "$KIND_EXPERIMENTAL_DOCKER_NETWORK" || exit 1'
+    )
+    program.write_text(program.read_text("utf-8").replace("echo", f"{recreate}\necho", 1), "utf-8")
     keeper = _keeper(settings, environment_id, program, services_image)
     keeper.wait_until_made(lambda line: None)
     keeper.remove()

@@ -14,21 +14,28 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from pynetdicom import AE
+from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import CTImageStorage, SegmentationStorage, Verification
 
 from harness.incluster.services.config import Limits
+from harness.incluster.services.dicom import inbox
 from tests.incluster.services import dicom_samples
 from tests.incluster.services.running_services import RunningServices, bearer
 
 
-def send(platform: RunningServices, datasets: Sequence[Dataset], *, calling: str, called: str) -> list[int]:
-    """C-STORE over one association; returns the status of each."""
+def associate(platform: RunningServices, *, calling: str, called: str) -> Association:
     ae = AE(ae_title=calling)
     for context in (CTImageStorage, SegmentationStorage):
         ae.add_requested_context(context, [ExplicitVRLittleEndian])
     association = ae.associate("127.0.0.1", platform.ports.dimse, ae_title=called)
     assert association.is_established
+    return association
+
+
+def send(platform: RunningServices, datasets: Sequence[Dataset], *, calling: str, called: str) -> list[int]:
+    """C-STORE over one association; returns the status of each."""
+    association = associate(platform, calling=calling, called=called)
     try:
         return [int(association.send_c_store(item).Status) for item in datasets]
     finally:
@@ -195,6 +202,24 @@ def test_a_series_is_not_ingested_before_it_is_quiet(tmp_path_factory: pytest.Te
         assert [item["ingested"] for item in running.control.get("/receipts").json()] == [False]
     finally:
         running.close()
+
+
+def test_a_sender_may_pause_within_a_series(
+    platform: RunningServices, project: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "SILENT_S", 3600.0)
+    first, second = dicom_samples.series(2)
+    association = associate(platform, calling="kp-d", called=f"kp-{project['name']}")
+    association.send_c_store(first)
+    answer = platform.control.post("/settle", json={"timeout_s": 1.0})
+    assert answer.json()["pending"]["series"] == [first.SeriesInstanceUID]
+    association.send_c_store(second)
+    association.release()
+    platform.settle()
+    stored = platform.services.indices.get(project["opensearch_index"], first.SeriesInstanceUID)
+    assert stored is not None
+    # a second ingestion of the series would have replaced it
+    assert stored.source["00080018 SOPInstanceUID_keyword"] == first.SOPInstanceUID
 
 
 def test_associations_that_follow_each_other_make_one_series(

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ import pytest
 
 from harness.incluster.services.config import ConfigError, Limits, Ports, ServicesConfig
 from harness.incluster.services.server import KEEP_ALIVE_S
+from tests.claimed_ports import claim_ports
 from tests.incluster.services.running_services import RunningServices
 
 ENVIRON = {
@@ -77,16 +79,10 @@ def test_the_folder_of_the_data_has_to_be_named_and_usable(tmp_path: Path) -> No
         ServicesConfig.from_environ({**ENVIRON, "KAAPANA_HARNESS_DATA_DIR": str(tmp_path / "file" / "data")})
 
 
-def _free_base() -> int:
-    """A base with seven free ports above it."""
-    for base in range(21_000, 30_000, 10):
-        try:
-            for port in range(base, base + 7):
-                socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return base
-    raise AssertionError("no free ports")
+@pytest.fixture
+def base() -> Iterator[int]:
+    with claim_ports() as base:
+        yield base
 
 
 def _start(tmp_path: Path, base: int) -> subprocess.Popen[bytes]:
@@ -101,8 +97,7 @@ def _start(tmp_path: Path, base: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "harness.incluster.services"], env=environ, stderr=subprocess.PIPE)
 
 
-def test_the_program_becomes_ready_without_minio_and_ends_on_sigterm(tmp_path: Path) -> None:
-    base = _free_base()
+def test_the_program_becomes_ready_without_minio_and_ends_on_sigterm(tmp_path: Path, base: int) -> None:
     process = _start(tmp_path, base)
     try:
         deadline = time.monotonic() + 30
@@ -129,8 +124,7 @@ def test_the_program_becomes_ready_without_minio_and_ends_on_sigterm(tmp_path: P
         process.communicate()
 
 
-def test_a_port_that_is_taken_ends_the_program(tmp_path: Path) -> None:
-    base = _free_base()
+def test_a_port_that_is_taken_ends_the_program(tmp_path: Path, base: int) -> None:
     with socket.create_server(("127.0.0.1", base + 3)):
         process = _start(tmp_path, base)
         try:

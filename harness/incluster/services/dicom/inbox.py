@@ -22,17 +22,19 @@ SILENT_S: Final = 5.0
 
 
 class ReceivedSeries:
-    """Receipts of one series that wait for its end."""
+    """Receipts of one series that wait for its end, and the connections that they came over."""
 
     def __init__(self) -> None:
         self.receipts: list[Receipt] = []
+        self.peers: set[Any] = set()
         self.last_arrival = time.monotonic()
 
 
 class Inbox:
     """Collects what arrives by series and hands a series on after the quiet period.
 
-    One thread waits for the next series to become quiet; nothing polls.
+    A connection that stays open may bring more of its series: the period begins when it ends, or is silent. One thread
+    waits for the next series to become quiet; nothing polls.
 
     Args:
         receipts: record the fate of each object; waiting ones are ingested first.
@@ -79,11 +81,12 @@ class Inbox:
             self._open.pop(peer, None)
             self._changed.notify_all()
 
-    def add(self, receipt: Receipt) -> None:
-        """Add an object of a series."""
+    def add(self, receipt: Receipt, peer: Any = None) -> None:
+        """Add an object of a series, and the peer that it came from if that may send more of it."""
         with self._changed:
             series = self._waiting.setdefault(receipt.ids.series, ReceivedSeries())
             series.receipts.append(receipt)
+            series.peers.add(peer)
             series.last_arrival = time.monotonic()
             self._changed.notify_all()
 
@@ -129,12 +132,17 @@ class Inbox:
         """Wait, holding the condition, until a series is quiet; None at the end."""
         while not self._stop:
             now = time.monotonic()
-            due = {uid: series.last_arrival + self._quiet_s for uid, series in self._waiting.items()}
+            due = {uid: self._find_end(series) for uid, series in self._waiting.items()}
             uid = min(due, key=due.__getitem__, default=None)
             if uid is not None and due[uid] <= now:
                 return uid
             self._changed.wait(None if uid is None else due[uid] - now)
         return None
+
+    def _find_end(self, series: ReceivedSeries) -> float:
+        """Return when nothing more is expected of a series if nothing more is heard."""
+        silent = [self._open[peer] + SILENT_S for peer in series.peers if peer in self._open]
+        return max([series.last_arrival + self._quiet_s, *silent])
 
     def _ingest(self, receipts: list[Receipt]) -> None:
         first, ingested = receipts[0], False

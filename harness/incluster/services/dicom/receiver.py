@@ -148,7 +148,7 @@ class Receiver:
             log.exception("peer %s: object refused", _peer(event))
             return self._note_refusal(event, CANNOT_UNDERSTAND, problem)
         self._refusals.record_success(_peer(event), received_at.timestamp())
-        self._inbox.add(receipt)
+        self._inbox.add(receipt, event.assoc)
         return SUCCESS
 
     def _note_refusal(self, event: evt.Event, status: int, problem: Exception) -> int:

@@ -41,7 +41,6 @@ for _name in ("dags", "plugins", "logs"):
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(_home / "dags")
 os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(_home / "plugins")
 os.environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"] = str(_home / "logs")
-os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT"] = "5"
 os.environ.setdefault("SQL_ALCHEMY_CONN", "postgresql+psycopg2://root:root@127.0.0.1:5432/airflow")
 config.apply()
 
