@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -138,8 +137,6 @@ def pull(pinned: str, config_digest: str, say: OnProgress, *, login: tuple[str, 
 
 
 def _pull(api: APIClient, pinned: str, name: str, found: FoundLogin | None) -> None:
-    import docker
-
     before = engine.find_image(api, pinned)
     for _ in engine.pull(api, pinned, found):
         pass
@@ -149,8 +146,7 @@ def _pull(api: APIClient, pinned: str, name: str, found: FoundLogin | None) -> N
     _keep(api, str(image["Id"]), name)
     if before is None:
         # the engine must not look as if its user had pulled it
-        with contextlib.suppress(docker.errors.NotFound):
-            api.remove_image(pinned, noprune=True)
+        engine.remove_image(api, pinned, noprune=True)
 
 
 def _keep(api: APIClient, image_id: str, name: str) -> None:

@@ -26,6 +26,7 @@ from harness.engine.images import (
     load_images,
     read_labels,
     read_layers,
+    remove_image,
     save_images,
 )
 from harness.engine.transfers import TransferError, build, pull, push
@@ -52,5 +53,6 @@ __all__ = [
     "read_layers",
     "read_message",
     "reading_configuration",
+    "remove_image",
     "save_images",
 ]

@@ -42,6 +42,32 @@ def find_image(engine: APIClient, reference: str) -> dict[str, Any] | None:
     return found
 
 
+def remove_image(engine: APIClient, reference: str, *, noprune: bool = False) -> bool:
+    """Remove a name of an image, with the image if it was its last one and nothing uses it.
+
+    Args:
+        engine: a client.
+        reference: the name, or the id of an image without one.
+        noprune: leave its parents, also those that have no name.
+
+    Returns:
+        Whether it was removed: not if something uses it, or if it is gone.
+
+    Raises:
+        docker.errors.APIError: the engine refuses for another reason.
+    """
+    import docker
+
+    try:
+        engine.remove_image(reference, noprune=noprune)
+    except docker.errors.APIError as error:
+        # when two clients remove the same image, Docker 20.10 answers one of them with 500: "unrecognized image ID"
+        if error.status_code not in {404, 409} and find_image(engine, reference):
+            raise
+        return False
+    return True
+
+
 def find_ids(engine: APIClient, images: Mapping[str, str]) -> dict[str, str]:
     """Return the ids of images; each image is asked for once, however many references it has.
 
@@ -136,7 +162,7 @@ def load_images(engine: APIClient, archive: Iterable[bytes], shown: str) -> None
             if damaged := _UNPACKING.match(str(event.get("stream", "")) if isinstance(event, dict) else ""):
                 # containerd has it all the same, and would be asked for it by its name the next time
                 with contextlib.suppress(docker.errors.APIError):
-                    engine.remove_image(damaged["name"])
+                    remove_image(engine, damaged["name"])
                 raise ImageError(f"the engine does not load {shown}", last_seen=damaged["words"].strip())
     except TransferError as error:
         raise ImageError(f"the engine does not load {shown}", last_seen=str(error)) from None

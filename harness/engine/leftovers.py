@@ -104,7 +104,7 @@ def remove_tags(client: docker.DockerClient, prefix: str, *, noprune: bool = Fal
     for image in client.api.images():
         for tag in image.get("RepoTags") or ():
             if tag.startswith(prefix) or f"/{prefix}" in tag:
-                client.api.remove_image(tag, noprune=noprune)
+                engine.remove_image(client.api, tag, noprune=noprune)
 
 
 def remove_network(client: docker.DockerClient, network: str) -> None:

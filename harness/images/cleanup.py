@@ -94,12 +94,10 @@ def prune(
             try:
                 if time.time() - _find_last_change(api, image) < (image.rests_s if everything else RECENT_S):
                     continue
-                api.remove_image(image.tag)
-            except docker.errors.APIError as error:
-                # gone, or a new container uses it
-                if error.status_code not in {404, 409}:
-                    raise
-            else:
+            except docker.errors.NotFound:
+                continue
+            # not if a new container uses it
+            if engine.remove_image(api, image.tag):
                 removed.append(image)
     finally:
         api.close()

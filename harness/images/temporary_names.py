@@ -87,11 +87,11 @@ def _give_name(api: APIClient, name: str, image: str) -> Iterator[None]:
     finally:
         # another process may have changed or removed the name in between: leave it
         if _find_id(api, name) == given:
-            with contextlib.suppress(docker.errors.NotFound):
-                if before and _find_id(api, before):
+            if before and _find_id(api, before):
+                with contextlib.suppress(docker.errors.NotFound):
                     api.tag(before, repository, tag)
-                else:
-                    api.remove_image(name, noprune=True)
+            else:
+                engine.remove_image(api, name, noprune=True)
 
 
 def _find_id(api: APIClient, name: str) -> str | None:

@@ -12,7 +12,7 @@ from docker import APIClient
 
 from harness.doctor.builder import find_builder
 from harness.doctor.facts import EngineFacts
-from harness.engine import connect_api, find_image
+from harness.engine import connect_api, find_image, remove_image
 from harness.images import RegistryClient, ensure
 from harness.settings import Settings
 
@@ -108,4 +108,4 @@ def tag(engine: APIClient) -> Iterator[str]:
     yield name
     if image := find_image(engine, name):
         for other in image["RepoTags"]:
-            engine.remove_image(other)
+            remove_image(engine, other)

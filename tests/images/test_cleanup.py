@@ -54,7 +54,7 @@ class FakeEngine:
         tagged = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=self.made[tag][2])
         return {"Metadata": {"LastTagTime": tagged.strftime("%Y-%m-%dT%H:%M:%S.123456789Z")}}
 
-    def remove_image(self, tag: str) -> None:
+    def remove_image(self, tag: str, **_: object) -> None:
         if status := self.refuses.get(tag):
             response = type("Response", (), {"status_code": status})
             raise docker.errors.APIError("no", response=response)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from harness.engine import find_image
+from harness.engine import find_image, remove_image
 from harness.errors import BuildError
 from harness.images import build_extension_image
 from harness.settings import Settings
@@ -56,7 +56,7 @@ def test_unchanged_input_is_not_built_again_and_a_change_is(
     assert second != first
     assert (find_image(engine, tag) or {})["Id"] == second
     for other in (find_image(engine, first) or {"RepoTags": []})["RepoTags"]:
-        engine.remove_image(other)
+        remove_image(engine, other)
 
 
 def test_a_failing_step_is_named_with_its_output(folder: Path, tag: str, settings: Settings) -> None:

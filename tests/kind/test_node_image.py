@@ -58,7 +58,7 @@ class Bench:
     def tag(self, source: str, repository: str, version: str) -> None:
         self.images.add(f"{repository}:{version}")
 
-    def remove_image(self, tag: str) -> None:
+    def remove_image(self, tag: str, **_: object) -> None:
         self.images.remove(tag)
 
     def _make(self, name: str, tag: str) -> None:

@@ -7,7 +7,6 @@ an older image of that name.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -103,11 +102,8 @@ class RegistryImages:
         return found
 
     def _remove(self, names: Iterable[str]) -> None:
-        import docker.errors
-
         for name in names:
-            with contextlib.suppress(docker.errors.ImageNotFound):
-                self._client.api.remove_image(name, noprune=True)
+            engine.remove_image(self._client.api, name, noprune=True)
 
     def _push(self, image: str) -> str:
         name = f"{_SHARED}:{_tag(image)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -49,16 +48,9 @@ def transfer(client: docker.DockerClient, node: KindNode, image_ids: Iterable[st
             node.import_images(archive)
     finally:
         for name in names.values():
-            _untag(client, name)
+            engine.remove_image(client.api, name, noprune=True)
     node.tag({to_canonical(name): [make_node_name(image)] for image, name in names.items()})
     node.remove(to_canonical(name) for name in names.values())
-
-
-def _untag(client: docker.DockerClient, name: str) -> None:
-    import docker.errors
-
-    with contextlib.suppress(docker.errors.ImageNotFound):
-        client.api.remove_image(name, noprune=True)
 
 
 def _derive(node: KindNode, images: Mapping[str, str], commands: Mapping[str, Sequence[str]]) -> None:

@@ -111,7 +111,7 @@ def _build(tag: str, base: str, settings: BuildSettings, api: APIClient, on_prog
     # They are in the node now. What they were made of stays, for the next version of the node; so does the file
     # system, whose layers are the node's own.
     for local in images:
-        _forget(local, api)
+        engine.remove_image(api, local)
     on_progress(f"[node] ready after {time.monotonic() - started:.0f} s")
 
 
@@ -136,13 +136,3 @@ def _read_list(tag: str, api: APIClient) -> list[str]:
     """Return the lines of the file ``/images`` of a program's image."""
     text = programs.read_file(tag, "/images", api).decode()
     return [line for line in text.splitlines() if line]
-
-
-def _forget(tag: str, api: APIClient) -> None:
-    import docker
-
-    try:
-        api.remove_image(tag)
-    except docker.errors.APIError as error:
-        if error.status_code not in {404, 409}:
-            raise

@@ -167,15 +167,9 @@ def read_file(tag: str, name: str, api: APIClient) -> bytes:
 
 def remove_stages(api: APIClient, tag: str) -> None:
     """Remove the image that ``tag`` was compiled in, which nothing needs any more."""
-    import docker
-
     for image in api.images(filters={"label": f"{LABEL_STAGE}={tag}", "dangling": True}):
-        try:
-            api.remove_image(image["Id"])
-        except docker.errors.APIError as error:
-            # 409: a build that was interrupted has not let go of it yet
-            if error.status_code not in {404, 409}:
-                raise
+        # not if a build that was interrupted still uses it
+        engine.remove_image(api, image["Id"])
 
 
 def find_target_system() -> dict[str, str]:
