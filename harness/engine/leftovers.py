@@ -159,5 +159,15 @@ def remove_container(client: docker.DockerClient, container: str) -> None:
         if error.status_code not in (404, 409):
             raise
         # it removes itself, or another process does: its networks can only go after it
-        with contextlib.suppress(docker.errors.NotFound):
-            client.api.wait(container, timeout=_GOING_S, condition="removed")
+        wait_until_removed(client, container, _GOING_S)
+
+
+def wait_until_removed(client: docker.DockerClient, container: str, timeout_s: int) -> None:
+    """Wait until a container is gone that something else removes; whoever needs it gone looks again."""
+    import docker.errors
+    import requests.exceptions
+
+    # docker's client raises either of the last two after the time
+    over = (docker.errors.NotFound, requests.exceptions.ConnectionError, requests.exceptions.Timeout)
+    with contextlib.suppress(*over):
+        client.api.wait(container, timeout=timeout_s, condition="removed")

@@ -144,6 +144,19 @@ def test_the_user_may_stop_the_control_plane_and_all_goes_with_it(environment_id
     process.wait(_GONE_S)
 
 
+def test_a_control_plane_is_not_removed_while_it_leaves_its_networks(
+    environment_id: str, services_image: str, settings: Settings
+) -> None:
+    client = connect()
+    begin = int(time.time())
+    DockerCluster.create(settings, environment_id, image=services_image).close()
+    of_it = {"container": f"kh-{environment_id}"}
+    events = list(client.api.events(since=begin, until=int(time.time()) + 1, filters=of_it, decode=True))
+    client.close()
+    assert [event["Actor"]["Attributes"]["exitCode"] for event in events if event["Action"] == "die"] == ["0"]
+    assert "kill" not in {event["Action"] for event in events}
+
+
 def test_a_kept_environment_outlives_its_owner_and_is_adopted(
     environment_id: str, services_image: str, settings: Settings
 ) -> None:

@@ -28,8 +28,6 @@ from harness.wire.names import HARNESS_REGISTRY, HARNESS_REGISTRY_PUSH, dns_name
 if TYPE_CHECKING:
     import docker
 
-_SHUTDOWN_S = 60.0
-
 
 class DockerCluster:
     """A cluster on the local Docker engine. Made by :meth:`create` or :meth:`adopt`.
@@ -267,10 +265,7 @@ class DockerCluster:
             if keep:
                 self.keep()
                 return
-            with contextlib.suppress(ApiError):
-                self.api.request("POST", control_plane_routes.SHUTDOWN, timeout_s=_SHUTDOWN_S)
-            # also leftovers of a crashed control plane, and the control plane itself
-            leftovers.remove(self._client, self.environment_id)
+            control_plane.remove_environment(self.api, self._client, self.environment_id)
             ledger.forget(self._state, self.environment_id)
         finally:
             if self._owner:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from harness.engine.leftovers import Leftover
     from harness.settings.clusters import ClusterSettings
 
-_SHUTDOWN_S = 60.0
 _ANSWER_S = 10.0
 
 
@@ -65,12 +64,14 @@ class DockerProvider(Provider):
 
     def remove(self, state: Path, entry: ledger.Entry) -> None:
         """Remove it through its control plane if that answers, otherwise by its labels."""
-        if entry.url:
-            with contextlib.suppress(ApiError):
-                KubeApi(entry.url, token=entry.token).request(
-                    "POST", control_plane_routes.SHUTDOWN, timeout_s=_SHUTDOWN_S
-                )
-        _remove_labelled(entry.id)
+        if not entry.url:
+            _remove_labelled(entry.id)
+            return
+        from harness.cluster.docker import control_plane
+        from harness.engine import connect
+
+        with contextlib.closing(connect()) as client:
+            control_plane.remove_environment(KubeApi(entry.url, token=entry.token), client, entry.id)
 
     def find(self, state: Path) -> list[FoundEnvironment]:
         """Return everything with the labels of an environment, also of incomplete clusters."""
