@@ -35,7 +35,7 @@ _READY_S = 30.0
 _READY_POLL_S = 0.03
 _STOP_S = 20.0
 _SHUTDOWN_S = 60.0
-_END_S = 10
+_END_S = 30
 _KEPT_LINES = 200
 # those of testcontainers are of the whole process
 _changing_settings = threading.Lock()

@@ -185,6 +185,26 @@ class Engine:
                     raise
             await asyncio.sleep(_AGAIN_S)
 
+    async def remove_network(self, network: str) -> None:
+        """Remove a network, if it still exists; containers that have just been removed keep it for a moment.
+
+        Raises:
+            EngineCallError: a container is still on it, or the engine refuses for another reason.
+        """
+        for _ in range(_TRIES):
+            try:
+                await self.call("DELETE", f"/networks/{network}")
+                return
+            except EngineCallError as problem:
+                if problem.status == 404:
+                    return
+                # "has active endpoints"
+                if problem.status != 403:
+                    raise
+                last = problem
+            await asyncio.sleep(_AGAIN_S)
+        raise last
+
     async def connect(self, network: str, container: str, aliases: list[str]) -> None:
         """Attach a container to a network under these names."""
         await self.call(

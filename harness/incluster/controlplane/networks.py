@@ -321,7 +321,7 @@ class Networks:
                 with contextlib.suppress(EngineCallError):
                     await self._engine.disconnect(name, self._config.own_container)
             with contextlib.suppress(EngineCallError):
-                await self._engine.call("DELETE", f"/networks/{name}")
+                await self._engine.remove_network(name)
 
         await asyncio.gather(*(one(network) for network in _ALL if last or network != EDGE))
 

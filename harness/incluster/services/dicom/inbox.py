@@ -33,8 +33,8 @@ class ReceivedSeries:
 class Inbox:
     """Collects what arrives by series and hands a series on after the quiet period.
 
-    A connection that stays open may bring more of its series: the period begins when it ends, or is silent. One thread
-    waits for the next series to become quiet; nothing polls.
+    A connection may bring more of its series until it ends or has been silent for :data:`SILENT_S`. One thread waits
+    for the next series to become quiet; nothing polls.
 
     Args:
         receipts: record the fate of each object; waiting ones are ingested first.
