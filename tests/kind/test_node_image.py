@@ -159,6 +159,14 @@ def test_a_list_without_an_image_of_the_node_is_named(bench: Bench, monkeypatch:
         bench.ensure()
 
 
+def test_a_node_says_which_version_of_kubernetes_it_has(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "read_file", lambda tag, name, api: {"/kind/version": b"v1.35.4"}[name])
+    assert build.read_version(bench, "node:1") == (1, 35)  # type: ignore[arg-type]
+    monkeypatch.setattr(programs, "read_file", lambda tag, name, api: b"latest")
+    with pytest.raises(ImageError, match=r"^node:1 is not an image of a kind node\n.*/kind/version: latest"):
+        build.read_version(bench, "node:1")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("program", programs.OF_THE_NODE, ids=lambda program: program.name)
 def test_a_program_is_compiled_again_for_another_version_and_for_nothing_else(program: programs.Program) -> None:
     assert programs.make_tag(program) == programs.make_tag(dataclasses.replace(program, minutes=99))

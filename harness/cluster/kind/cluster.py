@@ -114,7 +114,8 @@ class KindCluster:
                 contents = preparation.NodeContents()
                 if base:
                     contents = preparation.locate_contents(client, base, names.cluster_name(entry.id), settings.nodes)
-                order = _order(settings.state, entry, program, image, contents, settings.nodes)
+                kubernetes = node_image.read_version(client.api, image)
+                order = _order(settings.state, entry, program, image, kubernetes, contents, settings.nodes)
                 keeper = Keeper(order, str(settings.state))
                 keeper.wait_until_made(on_progress)
                 cluster = cls(
@@ -288,6 +289,7 @@ def _order(
     entry: ledger.Entry,
     program: Path,
     image: str,
+    kubernetes: tuple[int, int],
     contents: preparation.NodeContents = preparation.NodeContents(),  # noqa: B008 - cannot be changed
     nodes: int = 1,
 ) -> ClusterOrder:
@@ -297,6 +299,7 @@ def _order(
     name = names.cluster_name(entry.id)
     document = config.make_document(
         name,
+        kubernetes=kubernetes,
         host_ports=ports.choose(config.HOST_PORTS),
         nodes=nodes,
         content=list(contents.volumes.values()),

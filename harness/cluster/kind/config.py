@@ -20,6 +20,10 @@ _PIDS = 4096
 _API_SERVER = {"service-node-port-range": f"{NODE_PORTS[0]}-{NODE_PORTS[-1]}"}
 # the default lets what starts all controllers wait for seconds, and pods of runs at once after it
 _CONTROLLERS = {"kube-api-qps": "200", "kube-api-burst": "400", "leader-elect": "false"}
+# From 1.35 on a kubelet refuses a machine with cgroup v1 by default, and keeps an imported image from pods without a
+# login if another image with the same content was pulled with one. The platform's (1.33, services 16) does neither.
+# Older ones do not know the second setting, or not without its feature gate.
+_KUBELET_1_35 = {"failCgroupV1": False, "imagePullCredentialsVerificationPolicy": "NeverVerify"}
 # the price: a cluster that is kept may not come back after the machine has lost its power
 _ETCD = {"unsafe-no-fsync": "true"}
 
@@ -34,12 +38,19 @@ HOST_PORTS = 1 + len(NODE_PORTS)
 
 
 def make_document(
-    name: str, *, host_ports: Sequence[int], nodes: int = 1, content: Sequence[str] = (), base: str = ""
+    name: str,
+    *,
+    kubernetes: tuple[int, int],
+    host_ports: Sequence[int],
+    nodes: int = 1,
+    content: Sequence[str] = (),
+    base: str = "",
 ) -> dict[str, Any]:
     """Return the configuration (``kind.x-k8s.io/v1alpha4``).
 
     Args:
         name: of the cluster.
+        kubernetes: its version.
         host_ports: :data:`HOST_PORTS` ports of the host, which the node keeps when its container is started again;
             kind chooses one for a 0.
         nodes: how many.
@@ -55,8 +66,7 @@ def make_document(
         # kind writes v1beta4 for Kubernetes 1.36 and newer; it takes the patch of the version that it writes
         _cluster_patch("v1beta3", lambda arguments: arguments),
         _cluster_patch("v1beta4", lambda arguments: [{"name": name, "value": arguments[name]} for name in arguments]),
-        # from 1.35 on a kubelet refuses a machine with cgroup v1 that is not allowed by this
-        {"kind": "KubeletConfiguration", "podPidsLimit": _PIDS, "failCgroupV1": False},
+        {"kind": "KubeletConfiguration", "podPidsLimit": _PIDS, **(_KUBELET_1_35 if kubernetes >= (1, 35) else {})},
     ]
     if nodes > 1:
         # kind opens the control plane to pods only where it is the only node

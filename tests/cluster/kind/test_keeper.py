@@ -48,7 +48,7 @@ from harness.settings import Settings
 settings = Settings()
 entry = ledger.new_entry(sys.argv[1], "kind")
 ledger.record(settings.state, entry)
-keeper = Keeper(_order(settings.state, entry, Path(sys.argv[2]), sys.argv[3]), str(settings.state))
+keeper = Keeper(_order(settings.state, entry, Path(sys.argv[2]), sys.argv[3], (1, 34)), str(settings.state))
 say = lambda line: print(line, flush=True)
 keeper.wait_until_made(say)
 say("made")
@@ -76,7 +76,7 @@ def _program(folder: Path, then: str = "") -> Path:
 def _keeper(settings: Settings, environment_id: str, program: Path, image: str) -> Keeper:
     entry = ledger.new_entry(environment_id, "kind")
     ledger.record(settings.state, entry)
-    return Keeper(_order(settings.state, entry, program, image), str(settings.state))
+    return Keeper(_order(settings.state, entry, program, image, (1, 34)), str(settings.state))
 
 
 def _owner(environment_id: str, program: Path, image: str) -> subprocess.Popen[str]:

@@ -63,12 +63,14 @@ def _patched(document: dict[str, Any], kind: str, api_version: str) -> dict[str,
     return dict(found)
 
 
+def _make_document(*, kubernetes: tuple[int, int] = (1, 34), **more: Any) -> dict[str, Any]:
+    return config.make_document("kh-x", kubernetes=kubernetes, host_ports=HOST_PORTS, **more)
+
+
 # until Kubernetes 1.35, and from 1.36 on
 @pytest.mark.parametrize(("version", "named"), [("v1beta3", dict), ("v1beta4", list)])
 def test_arguments_are_written_as_the_version_of_kubeadms_configuration_has_them(version: str, named: type) -> None:
-    patch = _patched(
-        config.make_document("kh-x", host_ports=HOST_PORTS), "ClusterConfiguration", f"kubeadm.k8s.io/{version}"
-    )
+    patch = _patched(_make_document(), "ClusterConfiguration", f"kubeadm.k8s.io/{version}")
     written = [patch["apiServer"], patch["controllerManager"], patch["etcd"]["local"]]
     assert {type(program["extraArgs"]) for program in written} == {named}
     api, controllers, etcd = (
@@ -83,21 +85,27 @@ def test_arguments_are_written_as_the_version_of_kubeadms_configuration_has_them
 @pytest.mark.parametrize("version", ["v1beta3", "v1beta4"])
 def test_every_node_of_several_takes_pods_whatever_the_version(version: str) -> None:
     api_version = f"kubeadm.k8s.io/{version}"
-    patch = _patched(config.make_document("kh-x", host_ports=HOST_PORTS, nodes=2), "InitConfiguration", api_version)
+    patch = _patched(_make_document(nodes=2), "InitConfiguration", api_version)
     assert patch["nodeRegistration"]["taints"] == []
 
 
-def test_kubelets_that_refuse_cgroup_v1_by_themselves_are_allowed_it() -> None:
-    patch = _patched(
-        config.make_document("kh-x", host_ports=HOST_PORTS), "KubeletConfiguration", "kubelet.config.k8s.io/v1beta1"
-    )
-    assert patch["failCgroupV1"] is False
+@pytest.mark.parametrize(
+    ("kubernetes", "expected"),
+    [
+        ((1, 34), {}),
+        ((1, 35), {"failCgroupV1": False, "imagePullCredentialsVerificationPolicy": "NeverVerify"}),
+        ((2, 0), {"failCgroupV1": False, "imagePullCredentialsVerificationPolicy": "NeverVerify"}),
+    ],
+)
+def test_newer_kubelets_take_cgroup_v1_and_imported_images_as_older_ones_do(
+    kubernetes: tuple[int, int], expected: dict[str, Any]
+) -> None:
+    patch = _patched(_make_document(kubernetes=kubernetes), "KubeletConfiguration", "kubelet.config.k8s.io/v1beta1")
+    assert patch == {"kind": "KubeletConfiguration", "podPidsLimit": 4096, **expected}
 
 
 def test_every_node_port_that_the_api_server_gives_out_is_published_on_loopback_only() -> None:
-    document = config.make_document(
-        "kh-x", host_ports=HOST_PORTS, nodes=2, content=["/volumes/a", "/volumes/b"], base="/volumes/base"
-    )
+    document = _make_document(nodes=2, content=["/volumes/a", "/volumes/b"], base="/volumes/base")
     cluster = _patched(document, "ClusterConfiguration", "kubeadm.k8s.io/v1beta3")
     first, last = cluster["apiServer"]["extraArgs"]["service-node-port-range"].split("-")
     chief, worker = document["nodes"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from harness import engine
 from harness.cluster.kind.node_image import programs, system
@@ -28,6 +29,7 @@ REPOSITORY = "kaapana-harness/kind-node"
 PUBLIC_IMAGE = "kindest/node@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
 """Kubernetes 1.34.0, the image that kind 0.30.0 names as its default with this digest
 (``pkg/apis/config/defaults/image.go`` of its module)."""
+_VERSION: Final = re.compile(r"v(\d+)\.(\d+)")
 VARIABLE = image_variable("kind-node")
 """Another reference to pull; empty: never pull."""
 
@@ -113,6 +115,23 @@ def _build(tag: str, base: str, settings: BuildSettings, api: APIClient, on_prog
     for local in images:
         engine.remove_image(api, local)
     on_progress(f"[node] ready after {time.monotonic() - started:.0f} s")
+
+
+def read_version(api: APIClient, tag: str) -> tuple[int, int]:
+    """Return the version of Kubernetes that an image of a node has, such as (1, 34).
+
+    Raises:
+        ImageError: it is not an image of a node.
+    """
+    problem = f"{tag} is not an image of a kind node"
+    try:
+        text = programs.read_file(tag, "/kind/version", api).decode("utf-8", "replace")
+    except ImageError as error:
+        raise ImageError(problem, last_seen=error.cause) from None
+    found = _VERSION.match(text)
+    if found is None:
+        raise ImageError(problem, last_seen=f"/kind/version: {text[:80]}")
+    return int(found[1]), int(found[2])
 
 
 def _names(made: dict[Program, str], api: APIClient) -> dict[str, list[str]]:

@@ -147,15 +147,19 @@ def _compile(
 
 
 def read_file(tag: str, name: str, api: APIClient) -> bytes:
-    """Return a file of an image that has nothing in it which could be run.
+    """Return a file of an image, which need not have anything that could be run.
 
     Raises:
         ImageError: it is not a file of the image.
     """
+    import docker
+
     container = api.create_container(tag, command=["/none"], labels={engine.LABEL_NAME: "kind-read"})["Id"]
     try:
         stream, _ = api.get_archive(container, name)
         content = io.BytesIO(b"".join(stream))
+    except docker.errors.NotFound:
+        raise ImageError(f"{tag} has no file {name}") from None
     finally:
         api.remove_container(container, force=True)
     with tarfile.open(fileobj=content) as archive:
