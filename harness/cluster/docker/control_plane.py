@@ -173,8 +173,8 @@ def stop(client: docker.DockerClient, environment_id: str) -> None:
 def remove_environment(api: KubeApi, client: docker.DockerClient, environment_id: str) -> None:
     """Let a control plane remove its environment and end, if it answers, and remove what it leaves.
 
-    Docker 20.10 can count a container on a network for ever if it is removed while it leaves that network, as a control
-    plane does at its end.
+    It leaves its networks at its end, so it is not removed before. Docker 20.10 on a busy machine was seen to count a
+    container on such a network for ever; that it was removed at that moment is the likely cause, but not a proven one.
 
     Raises:
         NotRemovedError: the engine fails to remove something.
