@@ -164,7 +164,7 @@ def test_containers_made_after_the_control_plane_was_ended_are_removed(
     def remove_and_make(client: Any, network: str) -> None:
         # the engine comes to the request of a control plane that was killed
         monkeypatch.setattr(leftovers, "remove_network", remove)
-        client.api.create_network(f"kh-{environment_id}-late", labels=leftovers.make_labels(entry))
+        networks.create(client, f"kh-{environment_id}-late", leftovers.make_labels(entry))
         remove(client, network)
 
     with contextlib.closing(connect()) as client:
