@@ -9,7 +9,6 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -285,10 +284,8 @@ class Environment:
         return None
 
     def _check_health(self) -> None:
-        with ThreadPoolExecutor(2) as pool:
-            answers = [pool.submit(self.services.check_health), pool.submit(self.airflow.check_health)]
-        for answer in answers:
-            answer.result()
+        with run_in_background(self.services.check_health):
+            self.airflow.check_health()
 
     def check_registry(self) -> None:
         """Check that the registry answers; raise an error otherwise."""

@@ -171,10 +171,10 @@ def stop(client: docker.DockerClient, environment_id: str) -> None:
 
 
 def remove_environment(api: KubeApi, client: docker.DockerClient, environment_id: str) -> None:
-    """Let a control plane remove its environment and end, if it answers, and remove what it leaves.
+    """Ask a control plane to remove its environment, wait for its end, and remove the rest.
 
-    It leaves its networks at its end, so it is not removed before. Docker 20.10 on a busy machine was seen to count a
-    container on such a network for ever; that it was removed at that moment is the likely cause, but not a proven one.
+    A control plane detaches from its networks as it ends. A busy Docker 20.10 kept counting a container on two of them,
+    probably because the container was removed at that moment.
 
     Raises:
         NotRemovedError: the engine fails to remove something.

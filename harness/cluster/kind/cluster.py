@@ -107,6 +107,7 @@ class KindCluster:
         try:
             program = command.ensure(settings, on_progress)
             image = node_image.ensure(settings, on_progress)
+            kubernetes = node_image.read_version(client.api, image)
             wanted = list(images)
             base = preparation.ensure(settings, image, wanted, on_progress) if wanted else ""
             entry = ledger.new_entry(environment_id, cls.name)
@@ -114,7 +115,6 @@ class KindCluster:
                 contents = preparation.NodeContents()
                 if base:
                     contents = preparation.locate_contents(client, base, names.cluster_name(entry.id), settings.nodes)
-                kubernetes = node_image.read_version(client.api, image)
                 order = _order(settings.state, entry, program, image, kubernetes, contents, settings.nodes)
                 keeper = Keeper(order, str(settings.state))
                 keeper.wait_until_made(on_progress)

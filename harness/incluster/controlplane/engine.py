@@ -173,37 +173,30 @@ class Engine:
 
     async def remove(self, container: str) -> None:
         """Kill and remove a container with its anonymous volumes, if it still exists."""
-        for _ in range(_TRIES):
-            try:
-                await self.call("DELETE", f"/containers/{container}", query={"force": "true", "v": "true"})
-                return
-            except EngineCallError as problem:
-                if problem.status == 404:
-                    return
-                # "removal already in progress" by another client; it is gone when the answer is 404
-                if problem.status != 409:
-                    raise
-            await asyncio.sleep(_AGAIN_S)
+        # 409: "removal already in progress" by another client; it is gone when the answer is 404
+        await self._delete(f"/containers/{container}", {"force": "true", "v": "true"}, busy=409)
 
     async def remove_network(self, network: str) -> None:
-        """Remove a network, if it still exists; containers that have just been removed keep it for a moment.
+        """Remove a network, if it still exists; containers that have just been removed keep it for a moment."""
+        # 403: "has active endpoints"
+        await self._delete(f"/networks/{network}", busy=403)
+
+    async def _delete(self, path: str, query: Mapping[str, str] | None = None, *, busy: int) -> None:
+        """Delete an object, if it exists; try for some seconds while the engine answers with the status ``busy``.
 
         Raises:
-            EngineCallError: a container is still on it, or the engine refuses for another reason.
+            EngineCallError: the engine refuses for another reason.
         """
         for _ in range(_TRIES):
             try:
-                await self.call("DELETE", f"/networks/{network}")
+                await self.call("DELETE", path, query=query)
                 return
             except EngineCallError as problem:
                 if problem.status == 404:
                     return
-                # "has active endpoints"
-                if problem.status != 403:
+                if problem.status != busy:
                     raise
-                last = problem
             await asyncio.sleep(_AGAIN_S)
-        raise last
 
     async def connect(self, network: str, container: str, aliases: list[str]) -> None:
         """Attach a container to a network under these names."""
