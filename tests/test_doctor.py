@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from harness import doctor
-from harness.doctor import Check, EngineFacts, Facts, builder, checks, command, decide, probe, remedies
+from harness.doctor import Check, EngineFacts, Facts, builder, buildkit_probe, checks, command, decide, probe, remedies
 from harness.doctor.builder import Builder, find_builder
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import Inside
@@ -331,6 +331,33 @@ def test_only_the_body_makes_an_answer_an_engine(body: bytes, status: int, state
         assert ask_engine({"DOCKER_HOST": f"unix://{tmp_path}/s"}).state == state
 
 
+def test_a_refusal_is_quoted_in_the_words_of_who_refuses(tmp_path: Path) -> None:
+    words = "authorization denied by plugin: questions about the version are for administrators"
+    with answering(tmp_path / "s", json.dumps({"message": words}).encode(), 403):
+        assert ask_engine({"DOCKER_HOST": f"unix://{tmp_path}/s"}).detail == f"status 403, '{words}'"
+
+
+def test_facts_that_an_engine_leaves_open_are_those_of_docker(tmp_path: Path) -> None:
+    answer = {"Version": "27.0", "ApiVersion": "1.46", "MinAPIVersion": None, "Os": None, "Arch": "x86_64"}
+    with answering(tmp_path / "s", json.dumps(answer).encode()):
+        found = ask_engine({"DOCKER_HOST": f"unix://{tmp_path}/s"})
+    assert (found.minimum, found.system, found.architecture) == ("", "linux", "amd64")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which is for root")
+def test_the_disk_of_a_data_root_is_examined_by_a_user_who_may_not_look_into_it(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "165536.165536").mkdir(parents=True)
+    closed.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError):
+            (closed / "165536.165536").stat()
+        assert probe._disk_free(str(closed / "165536.165536"))
+    finally:
+        os.seteuid(0)
+
+
 @pytest.mark.parametrize(
     ("address", "state"),
     [
@@ -615,6 +642,38 @@ def test_a_plugin_that_does_not_start_and_damaged_settings_are_no_errors(tmp_pat
     plugin.write_bytes(b"\x7fELF nothing")
     (tmp_path / "config.json").write_text("[")
     assert "cannot be run" in find_builder({"DOCKER_CONFIG": str(tmp_path)}).reason
+
+
+def test_a_plugin_that_takes_too_long_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = _plugin(tmp_path / "cli-plugins", DEBIANS)
+    quick = plugin.read_text()
+    before = plugin.stat()
+    plugin.write_text("#!/bin/sh\nexec sleep 60\n")
+    os.utime(plugin, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with monkeypatch.context() as patch:
+        patch.setattr(builder, "_PATIENCE_S", 0.2)
+        found = find_builder({"DOCKER_CONFIG": str(tmp_path)})
+    assert "timed out" in found.reason
+    assert found.remedy == "try again when the machine is less busy"
+    plugin.write_text(quick)
+    os.utime(plugin, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert find_builder({"DOCKER_CONFIG": str(tmp_path)}).buildkit
+
+
+def test_an_engine_that_does_not_say_whether_it_has_buildkit_is_not_taken_for_an_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _plugin(tmp_path / "cli-plugins", DEBIANS)
+    monkeypatch.setattr(buildkit_probe, "_TIMEOUT_S", 0.2)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "s"))
+        silent.listen()
+        found = builder.find_socket_builder(str(tmp_path / "s"), {"DOCKER_CONFIG": str(tmp_path)})
+    assert found.reason == "the engine does not say in time whether it has BuildKit"
+    assert found.remedy == "try again when the machine is less busy"
+    with answering(tmp_path / "old", b"", 404):
+        found = builder.find_socket_builder(str(tmp_path / "old"), {"DOCKER_CONFIG": str(tmp_path)})
+    assert found.reason == "the engine has no BuildKit"
 
 
 def test_the_doctor_says_which_builder_is_used_and_how_the_other_one_is_had() -> None:

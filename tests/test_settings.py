@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.doctor.probe import find_state_folder
 from harness.errors import UsageError
 from harness.settings import Settings
 
@@ -92,3 +93,19 @@ def test_the_folders_of_data_sets_are_a_table_or_pairs(tmp_path: Path) -> None:
 def test_a_path_that_is_not_a_folder_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Settings.load(environ={}, start=table(tmp_path, text))
+
+
+def test_relative_folders_are_those_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", "state")
+    assert Settings.load().state == find_state_folder() == tmp_path / "state"
+
+
+def test_both_searches_for_the_state_folder_ignore_a_relative_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KAAPANA_HARNESS_STATE_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    assert Settings.load().state == find_state_folder() == tmp_path / ".local" / "state" / "kaapana-harness"

@@ -41,7 +41,7 @@ def read_contents(image_id: str, shown: str) -> DagImageContents:
     entry = ledger.new_entry(f"r{secrets.token_hex(4)}", cluster="")
     name = f"kh-{entry.id}"
     try:
-        api.create_container(image_id, ["-"], entrypoint=["-"], name=name, labels=make_labels(entry))
+        engine.create_container(api, image_id, ["-"], entrypoint=["-"], name=name, labels=make_labels(entry))
         with tempfile.TemporaryFile(prefix="kh-dag-image-") as file:
             if not _fetch(api, name, file, shown):
                 return DagImageContents(())

@@ -55,7 +55,8 @@ def examine(path: Path) -> str:
     with contextlib.closing(connect(timeout_s=SECONDS + 30)) as client:
         api = client.api
         try:
-            api.create_container(
+            engine.create_container(
+                api,
                 image,
                 [_SCRIPT, mark],
                 name=name,

@@ -63,7 +63,7 @@ class _UnreadableError(Exception):
 def find_address(environ: Mapping[str, str]) -> Address:
     """Return the engine's address, without contacting it. Never raises."""
     if host := environ.get("DOCKER_HOST"):
-        return Address(host, Origin.HOST)
+        return Address(_clean(host), Origin.HOST)
     folder = configuration_folder(environ)
     origin, name = Origin.NOTHING, ""
     try:
@@ -89,7 +89,7 @@ def configuration_folder(environ: Mapping[str, str]) -> Path:
 def _current(path: Path) -> str:
     """Return the current context of a client's configuration; empty without one."""
     document = _document(path)
-    name = document.get("currentContext", "") if document is not None else ""
+    name = (document or {}).get("currentContext") or ""
     if not isinstance(name, str):
         raise _UnreadableError(f"{path}: currentContext is not text")
     return name
@@ -109,7 +109,13 @@ def _read_host(folder: Path, name: str) -> str:
     host = endpoint.get("Host", "") if isinstance(endpoint, dict) else None
     if not isinstance(host, str):
         raise _UnreadableError(f"the context {name!r} names no engine: {path}: Endpoints.docker.Host")
-    return host or f"unix://{DEFAULT_SOCKET}"
+    return _clean(host)
+
+
+def _clean(host: str) -> str:
+    """Return an address as ``docker`` understands it: a variable from a file may end in a blank or a line end."""
+    host = host.strip()
+    return f"unix://{DEFAULT_SOCKET}" if host in {"", "unix://"} else host
 
 
 def _document(path: Path) -> dict[str, Any] | None:
@@ -117,13 +123,16 @@ def _document(path: Path) -> dict[str, Any] | None:
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
-        document = json.loads(content)
+        # docker takes a file without content, too
+        document = json.loads(content or b"{}")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise _UnreadableError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
         raise _UnreadableError(f"{path} is not JSON: {error}") from None
+    if document is None:
+        return {}
     if not isinstance(document, dict):
         raise _UnreadableError(f"{path} is not a JSON object")
     return document

@@ -33,7 +33,8 @@ _SYSTEM: Final = (
     "/usr/libexec/docker/cli-plugins",
 )
 _VERSION: Final = re.compile(r"^\S*buildx v?(\d+)\.(\d+)\S*")
-_PATIENCE_S: Final = 5.0
+_PATIENCE_S: Final = 20.0
+_TRY_AGAIN: Final = "try again when the machine is less busy"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,18 +81,23 @@ def find_builder(environ: Mapping[str, str]) -> Builder:
         except OSError:
             continue
         if os.access(path, os.X_OK):
-            return _examine(str(path), changed)
+            try:
+                return _examine(str(path), changed)
+            except subprocess.TimeoutExpired as error:
+                return Builder(reason=f"{path} cannot be run: {error}", remedy=_TRY_AGAIN)
     return Builder(reason="docker buildx is not installed", remedy=INSTALL_BUILDX)
 
 
 def find_socket_builder(socket: str, environ: Mapping[str, str]) -> Builder:
     """Return the builder of images on the engine at a socket. Never raises."""
     builder = find_builder(environ)
-    if builder.buildkit and socket and not offers_buildkit(socket):
-        return builder.without_buildkit(
-            "the engine has no BuildKit", "use Docker Engine 20.10 or newer, whose BuildKit is switched on"
-        )
-    return builder
+    if not builder.buildkit or not socket or (offered := offers_buildkit(socket)):
+        return builder
+    if offered is None:
+        return builder.without_buildkit("the engine does not say in time whether it has BuildKit", _TRY_AGAIN)
+    return builder.without_buildkit(
+        "the engine has no BuildKit", "use Docker Engine 20.10 or newer, whose BuildKit is switched on"
+    )
 
 
 def _folders(environ: Mapping[str, str]) -> Iterator[str]:
@@ -110,7 +116,11 @@ def _folders(environ: Mapping[str, str]) -> Iterator[str]:
 
 @functools.lru_cache
 def _examine(path: str, changed: int) -> Builder:
-    """Return the builder by a plugin; ``changed`` is when its file was, so that an update is noticed."""
+    """Return the builder by a plugin; ``changed`` is when its file was, so that an update is noticed.
+
+    Raises:
+        subprocess.TimeoutExpired: it does not answer; that is not remembered.
+    """
     try:
         done = subprocess.run(
             [path, "version"],
@@ -121,7 +131,7 @@ def _examine(path: str, changed: int) -> Builder:
             timeout=_PATIENCE_S,
             check=False,
         )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError) as error:
         return Builder(reason=f"{path} cannot be run: {error}", remedy=INSTALL_BUILDX)
     found = _VERSION.match(done.stdout)
     if done.returncode or not found:

@@ -28,7 +28,12 @@ _LIMITS: Final = {"memory": "MemoryLimit", "processes": "PidsLimit", "processors
 # the engine's own containerd keeps its data in the engine's folder
 _SYSTEM_CONTAINERD: Final = "/run/containerd/containerd.sock"
 _SYSTEM_CONTAINERD_ROOT: Final = "/var/lib/containerd"
+_LONGEST_MESSAGE: Final = 300
+# names of the kernel, which some services give instead of those of images
+_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 _TCP = "pods and ports need an engine on this machine, asked over its socket; a port may be a tunnel to another one"
+# docker-py cuts the path of a socket there
+_SEPARATORS: Final = "#?"
 _SSH = "it is on another machine: pods and ports need an engine on this one"
 
 
@@ -52,11 +57,15 @@ def _ask(address: Address, inside: bool) -> EngineFacts:
         parts = urlsplit(url)
     except ValueError as error:
         return EngineFacts(url, "unnamed", detail=f"{_describe(address)} cannot be read: {error}")
-    if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
-        if (length := len(os.fsencode(parts.path))) > _LONGEST_PATH:
+    if url.startswith("unix:///"):
+        path = url.removeprefix("unix://")
+        if (length := len(os.fsencode(path))) > _LONGEST_PATH:
             detail = f"{_describe(address)} has {length} bytes; the path of a socket may have {_LONGEST_PATH}"
             return EngineFacts(url, "unnamed", detail=detail)
-        return _answer(url, _UnixConnection(parts.path), inside)
+        if sign := next((sign for sign in _SEPARATORS if sign in path), ""):
+            detail = f"{_describe(address)} has the sign {sign!r}, which separates parts of an address"
+            return EngineFacts(url, "unnamed", detail=detail)
+        return _answer(url, _UnixConnection(path), inside)
     if parts.scheme in {"tcp", "http", "https"}:
         return EngineFacts(url, "remote", detail=_TCP)
     if parts.scheme == "ssh":
@@ -90,7 +99,7 @@ def _answer(address: str, connection: http.client.HTTPConnection, inside: bool) 
             answer = json.loads(body)
             engine = _engine(address, answer)
         except (ValueError, KeyError, TypeError, AttributeError):
-            return EngineFacts(address, "foreign", detail=f"status {status}, {body[:60]!r}")
+            return EngineFacts(address, "foreign", detail=f"status {status}, {_read_message(body)}")
         # only the rest shows whether a rootless engine is usable
         return _ask_further(connection, engine, inside or _ROOTLESS in _parts(answer)) if engine.spoken else engine
     except PermissionError:
@@ -142,15 +151,24 @@ def _parts(answer: dict[str, Any]) -> set[str]:
     return {str(part.get("Name")) for part in answer.get("Components") or ()}
 
 
+def _read_message(body: bytes) -> str:
+    """Return the words of a refusal, as an engine or a proxy before it gives them; otherwise the beginning."""
+    try:
+        return repr(str(json.loads(body)["message"])[:_LONGEST_MESSAGE])
+    except (ValueError, LookupError, TypeError):
+        return repr(body[:60])
+
+
 def _engine(address: str, answer: dict[str, Any]) -> EngineFacts:
+    architecture = str(answer.get("Arch") or "amd64")
     return EngineFacts(
         address,
         "up",
         version=str(answer["Version"]),
         api=str(answer["ApiVersion"]),
-        minimum=str(answer.get("MinAPIVersion", "")),
-        system=str(answer.get("Os", "linux")),
-        architecture=str(answer.get("Arch", "amd64")),
+        minimum=str(answer.get("MinAPIVersion") or ""),
+        system=str(answer.get("Os") or "linux"),
+        architecture=_ARCHITECTURES.get(architecture, architecture),
         product="Podman" if any(name.startswith("Podman") for name in _parts(answer)) else "Docker",
     )
 

@@ -66,10 +66,13 @@ def find_state_folder(environ: Mapping[str, str] | None = None) -> Path:
     """Return the harness's state folder, as in its settings (but found without their library); created."""
     environ = os.environ if environ is None else environ
     own = STATE_DIR.read(environ)
-    base = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    base = environ.get("XDG_STATE_HOME", "")
+    # by the specification of these folders, a relative one is as none
+    if not os.path.isabs(base):
+        base = str(Path.home() / ".local" / "state")
     if sys.platform == "darwin":
         base = str(Path.home() / "Library" / "Application Support")
-    path = Path(own) if own else Path(base, "kaapana-harness")
+    path = Path(own).absolute() if own else Path(base, "kaapana-harness")
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path
 
@@ -102,7 +105,8 @@ def _in_docker_group(user: str) -> bool:
 
 def _disk_free(path: str) -> int | None:
     folder = Path(path)
-    while not folder.is_dir() and folder != folder.parent:
+    # not Path.is_dir, which raises an error below a folder that this user may not look into
+    while not os.path.isdir(folder) and folder != folder.parent:
         folder = folder.parent
     try:
         return shutil.disk_usage(folder).free

@@ -9,6 +9,7 @@ from __future__ import annotations
 from harness.engine.connection import (
     connect,
     connect_api,
+    create_container,
     explain_stopped,
     find_error,
     find_error_in_text,
@@ -39,6 +40,7 @@ __all__ = [
     "compute_identity",
     "connect",
     "connect_api",
+    "create_container",
     "explain_stopped",
     "find_error",
     "find_error_in_text",

@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.doctor import require_engine
 from harness.errors import EngineError
@@ -42,6 +42,24 @@ def connect_api(timeout_s: float = 60.0) -> APIClient:
     return connect(timeout_s=timeout_s).api
 
 
+def create_container(api: APIClient, image: str, command: list[str] | None = None, **options: Any) -> str:
+    """Create a container, and return its id.
+
+    It gets no proxies of docker's configuration, as docker-py's own function would give it: what is committed from it
+    would keep them, with their passwords.
+
+    Args:
+        api: the engine.
+        image: a reference or an id.
+        command: of the container.
+        options: those of docker-py's ``create_container``.
+
+    Raises:
+        docker.errors.APIError, requests.RequestException: the engine refuses, or does not answer.
+    """
+    return str(api.create_container(image, command, use_config_proxy=False, **options)["Id"])
+
+
 @contextlib.contextmanager
 def reading_configuration() -> Iterator[None]:
     """Name the file if a client of docker-py is made in the block: it reads docker's configuration and checks little.
@@ -58,7 +76,7 @@ def reading_configuration() -> Iterator[None]:
         raise EngineError(
             f"docker's configuration {find_config_file()!s} cannot be used",
             last_seen=f"{type(error).__name__}: {error}",
-            fix="correct or remove what it has under auths, or `docker logout` and log in again",
+            fix="correct or remove what it has under auths and proxies, or `docker logout` and log in again",
         ) from None
 
 

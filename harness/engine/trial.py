@@ -7,6 +7,7 @@ when all images have been made, minutes later.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import secrets
@@ -18,8 +19,7 @@ import httpx
 
 from harness import engine
 from harness.cluster import ledger
-from harness.doctor import require_engine
-from harness.engine import connect, leftovers, networks, trial_program
+from harness.engine import connect, leftovers, networks, own_socket, trial_program
 from harness.engine.logins import FoundLogin
 from harness.errors import EngineError
 from harness.wire.container_logs import READABLE_LOG
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 LOOPBACK = "127.0.0.1"
+_STARTS_S = 60.0
 _ANSWERS_S = 2.5
 _PAUSE_S = 0.05
 _RUNS_S = 10
@@ -48,6 +49,7 @@ def try_engine(image: str) -> None:
         NotRemovedError: the engine keeps something of it.
     """
     import docker.errors
+    import requests
 
     # of no cluster, and in no ledger: its labels let `prune` find what a kill leaves
     entry = ledger.new_entry(f"trial-{secrets.token_hex(4)}", cluster="")
@@ -58,11 +60,13 @@ def try_engine(image: str) -> None:
             labels = leftovers.make_labels(entry)
             networks.create(client, f"kh-{entry.id}-pods", labels, internal=True, options=inside)
             networks.create_edge(client, entry)
-            port = _start(client.api, image, entry)
-            _check_socket(_reach(port, entry.id))
+            port = own_socket.try_candidates(
+                functools.partial(_start_and_reach, client.api, image, entry),
+                functools.partial(leftovers.remove_container, client, f"kh-{entry.id}"),
+            )
             _check_mount(client.api, image, entry)
             _check_push(client.api, f"localhost:{port}/kh-{entry.id}/trial")
-        except docker.errors.APIError as error:
+        except (docker.errors.APIError, requests.RequestException) as error:
             words = engine.read_message(error)
             raise EngineError(
                 f"the engine does not run containers as the platform needs them: {words}",
@@ -72,26 +76,46 @@ def try_engine(image: str) -> None:
             leftovers.remove(client, entry.id)
 
 
-def _start(api: APIClient, image: str, entry: ledger.Entry) -> int:
+def _start_and_reach(api: APIClient, image: str, entry: ledger.Entry, source: str) -> int:
+    port = _start(api, image, entry, source)
+    _wait_until_listening(api, f"kh-{entry.id}")
+    _check_socket(_reach(port, entry.id), source)
+    return port
+
+
+def _start(api: APIClient, image: str, entry: ledger.Entry, source: str) -> int:
     """Start a container as the control plane is started, and return the port at which it is published."""
-    from docker.types import Mount
+    from docker.types import LogConfig, Mount
 
     name = f"kh-{entry.id}"
     host = api.create_host_config(
         mounts=[
-            Mount(trial_program.SOCKET, str(Path(require_engine().socket).resolve()), type="bind"),
+            Mount(trial_program.SOCKET, source, type="bind"),
             Mount(trial_program.VOLUME, None, type="volume"),
         ],
         network_mode=networks.name_edge(entry.id),
         port_bindings={trial_program.PORT: (LOOPBACK, None)},
         security_opt=["label=disable"],
+        log_config=LogConfig(**READABLE_LOG),
     )
     command = ["python", "-c", _PROGRAM.read_text("utf-8"), entry.id]
     ports, labels = [trial_program.PORT], leftovers.make_labels(entry)
-    api.create_container(image, command, name=name, host_config=host, ports=ports, labels=labels, user="0")
+    engine.create_container(api, image, command, name=name, host_config=host, ports=ports, labels=labels, user="0")
     api.start(name)
     api.connect_container_to_network(name, f"{name}-pods")
     return int(api.port(name, trial_program.PORT)[0]["HostPort"])
+
+
+def _wait_until_listening(api: APIClient, name: str) -> None:
+    """Wait for a program to start, which takes its time on a busy machine.
+
+    Raises:
+        EngineError: it has ended, or takes too long.
+    """
+    polling = Polling(timeout_s=_STARTS_S, pause_s=_PAUSE_S)
+    while trial_program.LISTENING.encode() not in (log := api.logs(name)):
+        if not (api.inspect_container(name)["State"]["Running"] and polling.again()):
+            raise EngineError("a container does not run a program", last_seen=log.decode("utf-8", "replace").strip())
 
 
 def _reach(port: int, word: str) -> dict[str, Any]:
@@ -117,13 +141,12 @@ def _reach(port: int, word: str) -> dict[str, Any]:
                 )
 
 
-def _check_socket(seen: dict[str, Any]) -> None:
+def _check_socket(seen: dict[str, Any], source: str) -> None:
     if seen["engine"]:
-        address = require_engine().address
         raise EngineError(
             f"a container that mounts the engine's socket does not reach the engine: {seen['engine']}",
-            last_seen=f"{address} is mounted as {trial_program.SOCKET}",
-            fix="give DOCKER_HOST the path on the engine's own machine, and use an engine without userns-remap",
+            last_seen=f"{source} is mounted as {trial_program.SOCKET}",
+            fix="use an engine without userns-remap, whose socket its own machine has there or at /var/run/docker.sock",
         )
 
 
@@ -139,7 +162,7 @@ def _check_mount(api: APIClient, image: str, entry: ledger.Entry) -> None:
         binds={folder: {"bind": _SEEN, "mode": "ro"}}, network_mode="none", log_config=LogConfig(**READABLE_LOG)
     )
     labels = leftovers.make_labels(entry)
-    api.create_container(image, command, name=f"{name}-reader", host_config=host, labels=labels, user="0")
+    engine.create_container(api, image, command, name=f"{name}-reader", host_config=host, labels=labels, user="0")
     api.start(f"{name}-reader")
     status = int(api.wait(f"{name}-reader", timeout=_RUNS_S)["StatusCode"])
     if status:

@@ -15,7 +15,7 @@ from pathlib import Path
 PORT = 8000
 SOCKET = "/var/run/docker.sock"
 VOLUME = "/state"
-_PING = b"GET /_ping HTTP/1.0\r\n\r\n"
+LISTENING = "listening"
 _PATIENCE_S = 2.0
 
 
@@ -84,12 +84,16 @@ def _ask_engine() -> str:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_PATIENCE_S)
             connection.connect(SOCKET)
-            connection.sendall(_PING)
-            return "" if connection.recv(64).startswith(b"HTTP/1.") else "something else answers"
+            # only the engine of this container has heard of it
+            connection.sendall(f"GET /containers/{socket.gethostname()}/json HTTP/1.0\r\n\r\n".encode())
+            status = connection.recv(64).partition(b" ")[2][:3]
+            return "" if status == b"200" else f"another one answers with status {status.decode('ascii', 'replace')}"
     except OSError as error:
         return error.strerror or str(error)
 
 
 if __name__ == "__main__":
     Path(VOLUME, "word").write_text(sys.argv[1])
-    http.server.ThreadingHTTPServer(("", PORT), Registry).serve_forever()
+    server = http.server.ThreadingHTTPServer(("", PORT), Registry)
+    print(LISTENING, flush=True)
+    server.serve_forever()

@@ -126,6 +126,7 @@ def make_debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnPr
         ImageError: there is no ``mmdebstrap``, or it fails.
     """
     import docker
+    import requests
 
     program = shutil.which("mmdebstrap")
     if program is None:
@@ -159,7 +160,7 @@ def make_debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnPr
             )
             if trouble := engine.find_error_in_text(str(answer)):
                 raise ImageError("the engine does not import the base system", last_seen=trouble)
-        except docker.errors.APIError as error:
+        except (docker.errors.APIError, requests.RequestException) as error:
             raise ImageError(
                 "the engine does not import the base system", last_seen=engine.read_message(error)
             ) from None

@@ -29,7 +29,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from harness.common import documents
 from harness.common.redaction import REDACTOR
-from harness.doctor.address import configuration_folder
+from harness.doctor.address import configuration_folder, find_address
 from harness.errors import UsageError
 from harness.settings import how_to_set
 from harness.settings.variables import APT_MIRROR, BUILD_NETWORK, INDEX_CREDENTIALS, TORCH_INDEX
@@ -262,10 +262,13 @@ def _address(url: str, keep_user: bool) -> str:
 
 
 def _docker_proxies(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the proxies in the configuration of ``docker``, which its clients pass to builds."""
+    """Return the proxies in the configuration of ``docker``, which its clients pass to builds.
+
+    Those of an engine, by its address, go before those of all engines.
+    """
     try:
-        text = documents.read_text(configuration_folder(environ) / "config.json")
-        given = json.loads(text)["proxies"]["default"]
+        proxies = json.loads(documents.read_text(configuration_folder(environ) / "config.json"))["proxies"]
+        given = proxies.get(find_address(environ).url, proxies.get("default"))
         return {
             name: given[key] for name, key in _DOCKER_KEYS.items() if isinstance(given.get(key), str) and given[key]
         }

@@ -220,13 +220,14 @@ class Environment:
         credentials = Credentials.random()
         environment_id = secrets.token_hex(4)
         say(f"starting environment {environment_id} on {settings.cluster}")
-        cluster = open_cluster(
-            settings.cluster,
-            settings,
-            environment_id=environment_id,
-            images=sorted(set(tags.values())),
-            on_progress=say,
-        )
+        with run_in_background(platform_chart.prepare):
+            cluster = open_cluster(
+                settings.cluster,
+                settings,
+                environment_id=environment_id,
+                images=sorted(set(tags.values())),
+                on_progress=say,
+            )
         try:
             ledger.update(
                 settings.state,

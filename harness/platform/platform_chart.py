@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -91,6 +92,12 @@ def _htpasswd(logins: Iterable[Login]) -> str:
         for login in logins
     ]
     return "".join(lines)
+
+
+def prepare() -> None:
+    """Start Helm's library, which takes half a second; what is wrong with it is for the first render to say."""
+    with contextlib.suppress(helm.HelmError):
+        helm.find().show_chart(CHART)
 
 
 def _render(values: Mapping[str, Any]) -> tuple[Manifest, ...]:

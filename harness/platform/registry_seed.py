@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -40,6 +40,8 @@ _REPOSITORY = "kaapana-harness/registry-seeded"
 # smaller layers are sent faster than asked for
 _WORTH_BYTES = 1_000_000
 _READY_S = 20.0
+# raised when earlier images must not be used any more: those of the first could contain docker's proxies
+_EDITION = "2"
 # the registry ends with the connection to its input, also when this process is killed
 _COMMAND = ["sh", "-c", "registry serve /etc/docker/registry/config.yml & cat > /dev/null"]
 
@@ -50,7 +52,7 @@ def make_tag(tags: Mapping[str, str]) -> str:
     Args:
         tags: catalogue name to tag, with ``registry`` and all of :data:`SEEDS`.
     """
-    inputs = "\n".join([DATA_DIR, SEED_PREFIX, tags["registry"], *(tags[name] for name in SEEDS)])
+    inputs = "\n".join([_EDITION, DATA_DIR, SEED_PREFIX, tags["registry"], *(tags[name] for name in SEEDS)])
     return f"{_REPOSITORY}:{hashlib.sha256(inputs.encode()).hexdigest()[:12]}"
 
 
@@ -107,7 +109,8 @@ def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) ->
     say("[registry] storing the base layers (once)")
     started = time.monotonic()
     name = f"kh-seed-{secrets.token_hex(4)}"
-    created: dict[str, Any] = api.create_container(
+    container = engines.create_container(
+        api,
         tags["registry"],
         _COMMAND,
         name=name,
@@ -119,7 +122,6 @@ def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) ->
             port_bindings={5000: ("127.0.0.1", None)}, auto_remove=True, log_config=LogConfig(**READABLE_LOG)
         ),
     )
-    container = created["Id"]
     # attach before the start: the container lives as long as this connection
     connection = api.attach_socket(container, params={"stdin": 1, "stream": 1})
     try:

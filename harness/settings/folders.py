@@ -36,6 +36,8 @@ def state() -> Path:
 
 
 def _make(path: Path, use: str, where: str, *, mode: int) -> Path:
+    # some of our processes have another working directory
+    path = path.absolute()
     try:
         path.mkdir(parents=True, exist_ok=True, mode=mode)
         if not os.access(path, os.R_OK | os.W_OK | os.X_OK):

@@ -6,6 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+LISTENS = "ready on port"
+"""What the control plane writes to its log, with the port, when it listens."""
+
 _PREFIX = "KAAPANA_HARNESS_"
 
 _Order = TypeVar("_Order", bound="ControlPlaneOrder")

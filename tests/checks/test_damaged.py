@@ -22,7 +22,7 @@ from harness.data import Series
 from harness.errors import CheckError
 
 _ROUNDS = 40
-_SECONDS = 10.0
+_SECONDS = 60.0
 
 
 def _segmentation(path: Path, series: Series) -> Path:

@@ -12,7 +12,7 @@ import pytest
 
 from harness import doctor, engine, images
 from harness.cluster import open_cluster
-from harness.doctor.address import find_address
+from harness.doctor.address import Origin, find_address
 from harness.doctor.engine import ask_engine
 from harness.engine import connect
 from harness.errors import EngineError, HarnessError
@@ -166,6 +166,10 @@ def test_a_context_that_is_unknown_or_broken_is_named_and_nothing_is_asked(
         ("ssh://alice@host", "it is on another machine"),
         ("npipe:////./pipe/docker_engine", "no engine is asked by npipe:// here"),
         ("unix://docker.sock", "cannot be read"),
+        ("unix:/var/run/docker.sock", "cannot be read"),
+        ("UNIX:///var/run/docker.sock", "cannot be read"),
+        ("unix:///run/a#b.sock", "has the sign '#'"),
+        ("unix:///run/a?b.sock", "has the sign '[?]'"),
         ("/var/run/docker.sock", "cannot be read"),
         ("nonsense", "cannot be read"),
         (f"unix:///{'d' * 107}", "has 108 bytes; the path of a socket may have 107"),
@@ -182,6 +186,28 @@ def test_an_engine_elsewhere_is_refused_with_the_way_out(host: str, cause: str, 
     with pytest.raises(EngineError, match=cause) as caught:
         doctor.require_engine(environ)
     assert caught.value.fix.endswith("unset DOCKER_HOST" if named_by == "variable" else "unset DOCKER_CONTEXT")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("unix:///run/other.sock\n", "unix:///run/other.sock"),
+        ("unix:///run/other.sock\r", "unix:///run/other.sock"),
+        (" unix:///run/of Zoë.sock ", "unix:///run/of Zoë.sock"),
+        ("unix://", DEFAULT),
+        (" ", DEFAULT),
+    ],
+)
+def test_an_address_from_a_file_may_have_blanks_and_line_ends_around_it(host: str, url: str, tmp_path: Path) -> None:
+    contexts.add(tmp_path, "odd", host)
+    assert find_address({"DOCKER_HOST": host}).url == url
+    assert find_address({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "odd"}).url == url
+
+
+@pytest.mark.parametrize("content", ["", "null", "{}", '{"currentContext": null}'])
+def test_a_configuration_without_content_names_no_engine(content: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(content)
+    assert find_address({"DOCKER_CONFIG": str(tmp_path)}) == (DEFAULT, Origin.NOTHING, "", "")
 
 
 def test_every_way_to_the_engine_says_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

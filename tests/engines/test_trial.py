@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import Any
 import pytest
 
 from harness import images
-from harness.doctor import require_engine
-from harness.engine import connect, leftovers, trial
+from harness.engine import connect, leftovers, own_socket, trial
 from harness.errors import EngineError
 from harness.images import resolve
 from harness.settings import Settings
@@ -61,8 +59,7 @@ def test_a_socket_that_containers_cannot_use_is_named(
     services_image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "engine.sock").touch()
-    elsewhere = dataclasses.replace(require_engine(), address=f"unix://{tmp_path}/engine.sock")
-    monkeypatch.setattr(trial, "require_engine", lambda: elsewhere)
+    monkeypatch.setattr(own_socket, "list_candidates", lambda: [f"{tmp_path}/engine.sock"])
     with pytest.raises(EngineError, match="mounts the engine's socket does not reach the engine: Connection refused"):
         trial.try_engine(services_image)
 

@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import tarfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -184,12 +183,10 @@ def test_an_engine_that_cannot_work_is_refused_at_once_by_name(
     assert standin.versions == {""}
 
 
-def test_the_look_before_the_first_image_takes_half_a_second_at_most(play: Play) -> None:
+def test_the_look_before_the_first_image_asks_the_engine_for_what_it_says_of_itself(play: Play) -> None:
     standin = play(StandIn(**NEWER, said={"Version": "40.0.1"}))
     said: list[str] = []
-    started = time.monotonic()
     doctor.preflight(said.append)
-    assert time.monotonic() - started <= 0.5
     assert said[0].startswith("container engine: Docker 40.0.1, API 1.44 to 1.60, unix://")
     assert " image store" in said[0]
     assert standin.versions == {"", "1.51"}

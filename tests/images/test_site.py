@@ -217,6 +217,16 @@ def test_proxies_of_dockers_configuration_reach_builds_after_those_of_the_enviro
     assert detect({**environ, "HTTPS_PROXY": "http://three:3"}).proxies["https_proxy"] == "http://three:3"
 
 
+def test_proxies_of_one_engine_go_before_those_of_all(tmp_path: Path) -> None:
+    proxies = {"default": {"httpProxy": "http://all:1"}, "unix:///run/one.sock": {"httpProxy": "http://one:1"}}
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": proxies}))
+    for host, proxy in (("unix:///run/one.sock", "http://one:1"), ("unix:///run/other.sock", "http://all:1")):
+        site = SiteSettings.detect(
+            environ={"DOCKER_CONFIG": str(tmp_path), "DOCKER_HOST": host}, config_files=(), bundles=()
+        )
+        assert (site.proxies["HTTP_PROXY"], site.docker_proxies) == (proxy, True)
+
+
 @pytest.mark.parametrize("text", ["[", "[]", "{}", '{"proxies": 1}', '{"proxies": {"default": {"httpProxy": 1}}}'])
 def test_a_configuration_of_docker_without_proxies_gives_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)

@@ -41,6 +41,9 @@ PLACES = [
     (f"memory/system.slice/docker-{ID}.scope", V1),
     (f"docker/{ID}", V2),
     (f"system.slice/docker-{ID}.scope", V2),
+    (f"ci.slice/docker-{ID}.scope", V2),
+    (f"memory/of/the/site/{ID}", V1),
+    (f"memory/docker/{'0e' * 32}/docker/{ID}", V1),
     (f"user.slice/user-1000.slice/user@1000.service/user.slice/docker-{ID}.scope", V2),
 ]
 

@@ -47,7 +47,6 @@ def test_an_interactive_step_fails_the_run_in_automatic_runs(observed: Any, monk
     assert "dev_server='code-server'" in run.cause.summary
     assert "CI is set" in run.cause.summary
     assert "leave dev_server" in run.cause.fix
-    assert run.seconds < 30
     assert run.task("check").state == "upstream_failed"
 
 

@@ -219,7 +219,7 @@ def test_a_hostile_segmentation_costs_its_picture_at_most(
     run = sending(masks, change=DAMAGE[damage])
     clock = time.monotonic()
     text = report.write(run).path.read_text()
-    assert time.monotonic() - clock < 20
+    assert time.monotonic() - clock < 60
     page = html.document_fromstring(text)
     (article,) = page.xpath("//section[@id='sent']/article")
     assert article.xpath(".//img") or article.xpath("string(p[@class='note'])")

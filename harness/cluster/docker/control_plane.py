@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cluster import ledger
 from harness.doctor import require_engine
-from harness.engine import leftovers, networks
+from harness.engine import leftovers, networks, own_socket
 from harness.errors import EngineError, PlatformError
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
 from harness.wire import control_plane_routes
 from harness.wire.container_logs import READABLE_LOG
-from harness.wire.control_plane import ControlPlaneOrder
+from harness.wire.control_plane import LISTENS, ControlPlaneOrder
 from harness.wire.labels import LABEL_ROLE
 from harness.wire.names import API_PORT
 from harness.wire.polling import Polling
@@ -33,6 +34,7 @@ _CAPABILITIES = ["DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE"]
 _TEMPORARY_BYTES = 16 << 20
 _READY_S = 30.0
 _READY_POLL_S = 0.03
+_REACHED_S = 5.0
 _STOP_S = 20.0
 _SHUTDOWN_S = 60.0
 _END_S = 30
@@ -42,13 +44,20 @@ _changing_settings = threading.Lock()
 
 
 def start(
-    image: str, entry: ledger.Entry, token: str, *, disk_reserve: int, site_network: bool = True
+    image: str,
+    entry: ledger.Entry,
+    token: str,
+    *,
+    disk_reserve: int,
+    site_network: bool = True,
+    mounted_socket: str = "",
 ) -> tuple[Container, list[str]]:
     """Start the control plane; its container, and a list to which the lines of its log are added.
 
     Args:
         disk_reserve: bytes of the engine's disk that pods of tasks may not use.
         site_network: whether pods with a way out reach private addresses of the site.
+        mounted_socket: path of the engine's socket on the engine's machine; by default the likeliest one.
     """
     from docker.types import LogConfig, Mount
     from testcontainers.core.container import DockerContainer
@@ -61,7 +70,8 @@ def start(
         """
 
         def create(self, image: str, *args: Any, **kwargs: Any) -> Container:
-            return self.client.containers.create(image, *args, **kwargs)
+            # nor gives it the proxies of docker's configuration, which would come between it and its pods
+            return self.client.containers.create(image, *args, use_config_proxy=False, **kwargs)
 
     engine = require_engine()
     options = {"version": engine.spoken, "environment": {"DOCKER_HOST": engine.address}}
@@ -73,7 +83,7 @@ def start(
             return own
 
     mounts = [
-        Mount("/var/run/docker.sock", str(Path(engine.socket).resolve()), type="bind"),
+        Mount("/var/run/docker.sock", mounted_socket or own_socket.list_candidates()[0], type="bind"),
         # without a source: a volume that goes with the container
         Mount("/state", None, type="volume"),
         Mount("/tmp", None, type="tmpfs", tmpfs_size=_TEMPORARY_BYTES),
@@ -207,18 +217,19 @@ def _end_error(log: list[str]) -> EngineError:
     return make_start_error(log[-1] if log else "it ended without a log", last_seen="\n".join(log))
 
 
-def wait_until_ready(client: docker.DockerClient, container: Container, token: str, log: list[str]) -> int:
+def wait_until_ready(client: docker.DockerClient, container: Container, log: list[str], *, token: str) -> int:
     """Wait until the control plane is ready; its port on 127.0.0.1.
 
     Raises:
-        PlatformError: it has ended, or is not ready after half a minute; with the end of its log.
+        EngineError: it has ended, or listens where this process does not reach it.
+        PlatformError: it is not ready after half a minute; with the end of its log.
     """
     import docker.errors
 
     polling = Polling(timeout_s=_READY_S, pause_s=_READY_POLL_S)
+    reaching: Polling | None = None
     seen = "nothing"
     port = 0
-    fix = "see its log above; `kaapana-harness doctor` examines the engine"
     while polling.again():
         try:
             if not port:
@@ -237,13 +248,29 @@ def wait_until_ready(client: docker.DockerClient, container: Container, token: s
                 raise _end_error(log) from None
         except ApiError as error:
             seen = str(error)
-    if port:
-        fix = (
-            f"see its log above; if it runs, port {port} of 127.0.0.1 is not the engine's here: use the harness in the "
-            "network of the engine's machine"
-        )
+        if not any(line.startswith(LISTENS) for line in log) or not _is_refused(port):
+            continue
+        reaching = reaching or Polling(timeout_s=_REACHED_S, pause_s=_READY_POLL_S)
+        if not reaching.again():
+            raise EngineError(
+                f"port {port} of 127.0.0.1, at which the control plane of the docker cluster listens, is not reached "
+                "from this process",
+                last_seen=seen,
+                fix="use the harness in the network of the engine's machine (`docker run --network host`)",
+            )
     raise PlatformError(
         f"the control plane of the docker cluster was not ready after {_READY_S:g} s",
         last_seen="\n".join([seen, *log]),
-        fix=fix,
+        fix="see its log above; `kaapana-harness doctor` examines the engine",
     )
+
+
+def _is_refused(port: int) -> bool:
+    """Return whether no process listens at a port; a busy one would not refuse."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return False

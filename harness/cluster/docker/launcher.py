@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import secrets
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from harness.cluster import ledger
 from harness.cluster.docker import control_plane
 from harness.cluster.docker.owner import OwnerConnection
 from harness.common.redaction import REDACTOR
-from harness.engine import connect, explain_stopped, find_ids, leftovers, networks
+from harness.engine import connect, explain_stopped, find_ids, leftovers, networks, own_socket
 from harness.errors import PlatformError
 from harness.kube import ApiError, KubeApi
 from harness.kube.pullsecrets import Login
@@ -77,6 +78,7 @@ class DockerCluster:
             PlatformError: the control plane did not become ready, and was removed.
         """
         import docker.errors
+        import requests
 
         client = connect()
         try:
@@ -98,17 +100,22 @@ class DockerCluster:
                     # an executor that is interrupted while it starts its thread forgets it
                     undisturbed.submit(leftovers.make_labels, entry).result()
                     undisturbed.submit(networks.create_edge, client, entry).result()
-                    reserve = int(settings.disk_reserve * 2**20)
-                    started = undisturbed.submit(
-                        control_plane.start,
-                        image,
-                        entry,
-                        token,
-                        disk_reserve=reserve,
-                        site_network=settings.site_network,
-                    )
-                    container, log = started.result()
-                port = control_plane.wait_until_ready(client, container, token, log)
+
+                    def start(socket: str) -> int:
+                        started = undisturbed.submit(
+                            control_plane.start,
+                            image,
+                            entry,
+                            token,
+                            disk_reserve=int(settings.disk_reserve * 2**20),
+                            site_network=settings.site_network,
+                            mounted_socket=socket,
+                        )
+                        return control_plane.wait_until_ready(client, *started.result(), token=token)
+
+                    container = f"kh-{environment_id}"
+                    remove_container = functools.partial(leftovers.remove_container, client, container)
+                    port = own_socket.try_candidates(start, remove_container)
                 url = f"http://127.0.0.1:{port}"
                 entry = ledger.update(settings.state, environment_id, url=url, token=token)
                 cluster = cls(
@@ -119,7 +126,7 @@ class DockerCluster:
                     adopted=False,
                 )
                 cluster._owner = OwnerConnection(port, token)
-        except docker.errors.APIError as error:
+        except (docker.errors.APIError, requests.RequestException) as error:
             client.close()
             raise control_plane.make_start_error(engine.read_message(error)) from None
         except BaseException:

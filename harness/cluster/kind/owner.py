@@ -14,6 +14,7 @@ from typing import Any
 from harness.cluster import forks
 from harness.cluster.kind.keeper import ClusterOrder
 from harness.common.progress import OnProgress
+from harness.doctor.address import configuration_folder
 from harness.errors import PlatformError
 from harness.settings.variables import STATE_DIR
 
@@ -28,6 +29,8 @@ class Keeper:
 
     def __init__(self, order: ClusterOrder, state: str) -> None:
         variables = {STATE_DIR.name: state, "PYTHONPATH": search_path()}
+        if "DOCKER_CONFIG" in os.environ:
+            variables["DOCKER_CONFIG"] = str(configuration_folder(os.environ).absolute())
         self._process = subprocess.Popen(
             [sys.executable, "-m", "harness.cluster.kind.keeper"],
             stdin=subprocess.PIPE,

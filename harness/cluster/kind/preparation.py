@@ -13,7 +13,7 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.cluster.kind import bases, privileges
 from harness.cluster.kind.config import BASE, CONTENT
@@ -21,7 +21,7 @@ from harness.cluster.kind.images import make_node_name, transfer
 from harness.cluster.kind.nodes import KindNode
 from harness.common.locking import lock_image
 from harness.common.progress import OnProgress
-from harness.engine import connect
+from harness.engine import connect, create_container
 from harness.errors import PlatformError
 from harness.settings.builds import BuildSettings
 from harness.wire.container_logs import READABLE_LOG
@@ -201,9 +201,9 @@ def _containerd(client: docker.DockerClient, image: str, volume: str, labels: Ma
         binds={volume: {"bind": CONTENT, "mode": "rw"}},
         **privileges.make_host_options(api),
     )
-    container = api.create_container(
-        image, entrypoint=["sleep"], command=["infinity"], host_config=host, labels=dict(labels)
-    )["Id"]
+    container = create_container(
+        api, image, entrypoint=["sleep"], command=["infinity"], host_config=host, labels=dict(labels)
+    )
     try:
         api.start(container)
         node = KindNode(container)
@@ -233,7 +233,8 @@ def _copy(
         log_config=LogConfig(**READABLE_LOG),
         **privileges.make_host_options(api),
     )
-    container: Any = api.create_container(
+    container = create_container(
+        api,
         image,
         entrypoint=["sh"],
         command=["-c", script, _VOLUMES, *targets],
@@ -241,7 +242,7 @@ def _copy(
         environment={"SOURCE": source},
         host_config=host,
         labels=dict(labels),
-    )["Id"]
+    )
     try:
         api.start(container)
         status = int(api.wait(container, timeout=600)["StatusCode"])

@@ -18,6 +18,7 @@ from airflow.executors.base_executor import PARALLELISM, BaseExecutor
 from airflow.utils.state import TaskInstanceState
 
 from harness.incluster.airflow import start_failures
+from harness.incluster.airflow.imports import parse_task_command
 from harness.wire.polling import Polling
 
 _STOP_S: Final = 8.0
@@ -89,10 +90,7 @@ def _run_in_child(command: list[str]) -> None:
     arguments = None
     try:
         with _default_signals():
-            from airflow.cli.cli_parser import get_parser
-
-            arguments = get_parser().parse_args(command[1:])
-            arguments.shut_down_logging = False
+            arguments = parse_task_command(command)
             arguments.func(arguments)
             status = 0
     except BaseException as error:

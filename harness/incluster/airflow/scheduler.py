@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 from typing import Final
 
-from harness.incluster.airflow import database_readiness, warmup
+from harness.incluster.airflow import database_readiness, imports, warmup
 
 _WARM: Final = (
     # what every task needs: parsed DAG, task runner, command line parser of "tasks run", XCom, callbacks
-    "airflow.cli.cli_parser",
     "airflow.cli.commands.task_command",
     "harness.incluster.airflow.executor",
     "airflow.jobs.local_task_job_runner",
@@ -79,11 +77,11 @@ def load() -> None:
     """Import what tasks will need; asks no database."""
     for module in _WARM:
         importlib.import_module(module)
-    from airflow.cli.cli_parser import get_parser
+    imports.skip_kubernetes()
+    imports.skip_connection_forms()
     from airflow.providers_manager import ProvidersManager
 
-    # "airflow tasks run" asks for these in every task: cached, they come with the fork
-    get_parser()
+    # "airflow tasks run" asks for it in every task: cached, it comes with the fork
     ProvidersManager().initialize_providers_configuration()
 
 
@@ -93,24 +91,22 @@ def run() -> None:
     Raises:
         Exception: what Airflow raises; the container ends and is started again.
     """
-    from airflow.executors.executor_loader import ExecutorLoader
-    from airflow.jobs.job import Job, run_job
-    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-
-    from harness.incluster.airflow import wakeup
-    from harness.incluster.airflow.database import ensure_pools
-
     dsn = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
-    forget_connections_in_children()
-    share_database_engine()
-    # the database may still be starting
-    load()
-    database_readiness.wait_for_database(dsn)
-    ensure_pools()
-    warmup.warm_up()
-    # a collection in a forked task would touch, and so copy, every page of the scheduler
-    gc.collect()
-    gc.freeze()
+    with imports.importing():
+        from airflow.executors.executor_loader import ExecutorLoader
+        from airflow.jobs.job import Job, run_job
+        from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+
+        from harness.incluster.airflow import wakeup
+        from harness.incluster.airflow.database import ensure_pools
+
+        forget_connections_in_children()
+        share_database_engine()
+        # the database may still be starting
+        load()
+        database_readiness.wait_for_database(dsn)
+        ensure_pools()
+        warmup.warm_up()
     runner = SchedulerJobRunner(job=Job(), subdir=os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
     wakeup.install(dsn)
     ExecutorLoader.validate_database_executor_compatibility(runner.job.executor.__class__)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from harness.incluster.airflow.imports import parse_task_command
 from harness.wire.outcome import XCOM_KEY
 
 _LOG: Final = logging.getLogger(__name__)
@@ -34,7 +35,6 @@ def warm_up() -> None:
 
 
 def _run() -> None:
-    from airflow.cli.cli_parser import get_parser
     from airflow.cli.commands.task_command import task_run
     from airflow.models import DAG
     from airflow.operators.python import PythonOperator
@@ -57,8 +57,7 @@ def _run() -> None:
     for task_id, how in (("supervised", "--local"), ("raw", "--raw")):
         ti = run.get_task_instance(task_id)
         ti.set_state(TaskInstanceState.QUEUED)
-        arguments: Any = get_parser().parse_args(["tasks", "run", _DAG_ID, task_id, _DAG_ID, how])
-        arguments.shut_down_logging = False
+        arguments = parse_task_command(["airflow", "tasks", "run", _DAG_ID, task_id, _DAG_ID, how])
         task_run.__wrapped__(arguments, dag=dag)
 
 

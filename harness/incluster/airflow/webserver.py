@@ -8,7 +8,6 @@ serves one test process and the stand-ins, not the internet.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import logging
 import os
@@ -18,7 +17,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from harness.incluster.airflow import database_readiness
+from harness.incluster.airflow import database_readiness, imports
 from harness.incluster.airflow.dagfolder import DagFolder
 from harness.incluster.airflow.parsing import Zygote
 
@@ -89,15 +88,15 @@ def load() -> None:
         "kaapana.operators.MinioOperator",
     ):
         importlib.import_module(module)
+    imports.skip_kubernetes()
 
 
 def _folder() -> DagFolder:
     """Fork the zygote, while there is only one thread."""
-    from airflow.configuration import conf
+    with imports.importing():
+        from airflow.configuration import conf
 
-    load()
-    gc.collect()
-    gc.freeze()
+        load()
     zygote = Zygote(conf.getfloat("core", "dagbag_import_timeout"))
     return DagFolder(Path(conf.get("core", "dags_folder")), _Parser(zygote))
 

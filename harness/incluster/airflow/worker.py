@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from harness.incluster.airflow import config, data_access
+from harness.incluster.airflow import config, data_access, imports
 from harness.incluster.airflow.outcome import XCOM_END, XCOM_LOOKED, XCOM_RETURN
 from harness.wire import airflow_routes, names
 
@@ -41,11 +41,13 @@ def fetch_dags(folder: Path, url: str, token: str) -> None:
 
 def call(file: str, dag_id: str, run_id: str, task_id: str) -> int:
     """Run one task's callable; the exit status. What became of it goes to two XComs of the task."""
-    from airflow.exceptions import AirflowFailException, AirflowSkipException
-    from airflow.models import DagBag, TaskInstance
-    from airflow.models.taskinstance import set_current_context
-    from airflow.operators.python import PythonOperator
-    from airflow.utils.session import create_session
+    with imports.importing():
+        from airflow.exceptions import AirflowFailException, AirflowSkipException
+        from airflow.models import DagBag, TaskInstance
+        from airflow.models.taskinstance import set_current_context
+        from airflow.operators.python import PythonOperator
+        from airflow.utils.session import create_session
+    imports.skip_kubernetes()
 
     bag = DagBag(dag_folder=file, include_examples=False, safe_mode=False, read_dags_from_db=False)
     dag = bag.dags.get(dag_id)
@@ -89,7 +91,8 @@ def main(arguments: Sequence[str]) -> int:
     # removed from the environment, because the platform's has none either
     token = os.environ.pop(names.DAGS_TOKEN_VARIABLE, "")
     fetch_dags(Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]), url + airflow_routes.DAGS_ARCHIVE, token)
-    import airflow  # noqa: F401 - puts the DAG folder on sys.path and its own handlers in place
+    with imports.importing():
+        import airflow  # noqa: F401 - puts the DAG folder on sys.path and its own handlers in place
 
     task_logger = logging.getLogger("airflow.task")
     # its handler writes an unread file; the container's output is the task's log

@@ -18,6 +18,7 @@ from harness.incluster.controlplane.app import make_app
 from harness.incluster.controlplane.config import ControlPlaneConfig
 from harness.incluster.controlplane.engine import EngineCallError
 from harness.incluster.controlplane.plane import ControlPlane
+from harness.wire.control_plane import LISTENS
 
 # the last answer (that everything is gone) must reach the owner before the process ends
 _LAST_ANSWER_S = 1
@@ -77,7 +78,7 @@ async def serve(config: ControlPlaneConfig) -> None:
         # inherited by its connections; asyncio only does this for sockets that it made itself, and without it
         # the second part of an answer waits 40 ms for the peer's acknowledgement of the first
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    print(f"ready on port {sockets[0].getsockname()[1]}", flush=True)
+    print(f"{LISTENS} {sockets[0].getsockname()[1]}", flush=True)
     await server.serve(sockets=sockets)
     # no request can be answered from here on
     await plane.networks.remove(last=True)

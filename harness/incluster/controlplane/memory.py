@@ -7,6 +7,9 @@ are left out.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -33,7 +36,7 @@ class MemoryMeter:
     def __init__(self, tree: Path) -> None:
         self._tree = tree
         self._most: dict[str, int] = {}
-        self._files: dict[str, Path] = {}
+        self._files: dict[str, Path | None] = {}
         self._task: asyncio.Task[None] | None = None
 
     def watch(self, container: str) -> None:
@@ -59,10 +62,11 @@ class MemoryMeter:
     def _sample(self, containers: list[str]) -> dict[str, int]:
         result = {}
         for container in containers:
-            path = self._files.get(container) or find_statistics(self._tree, container)
+            if container not in self._files:
+                self._files[container] = find_statistics(self._tree, container)
+            path = self._files[container]
             if path is None:
                 continue
-            self._files[container] = path
             try:
                 result[container] = count_unreclaimable(path.read_text("ascii"))
             except OSError:
@@ -78,11 +82,18 @@ def find_statistics(tree: Path, container: str) -> Path | None:
         tree: of the host's control groups, of either version.
         container: the engine's id.
     """
-    for place in _PLACES:
-        for group in tree.glob(place.format(id=container)):
-            if (path := group / "memory.stat").is_file():
-                return path
+    usual = (tree.glob(place.format(id=container)) for place in _PLACES)
+    for group in itertools.chain(*usual, _search(tree, container)):
+        if (path := group / "memory.stat").is_file():
+            return path
     return None
+
+
+def _search(tree: Path, container: str) -> Iterator[Path]:
+    """Yield groups of a container anywhere: the engine may name another parent, or run in a container itself."""
+    # not Path.rglob, which raises an error where a group ends meanwhile
+    for folder, groups, _ in os.walk(tree):
+        yield from (Path(folder, group) for group in groups if container in group)
 
 
 def count_unreclaimable(statistics: str) -> int:

@@ -13,7 +13,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 PROFILES = REPOSITORY / "harness" / "profiles"
 IN_IMAGE = Path(__file__).parent / "in_image"
 FILES = sorted(path.name for path in IN_IMAGE.glob("test_*.py"))
-SECONDS = 600
+# a limit for what hangs: three of these containers at a time took nine minutes on two busy cores
+SECONDS = 1800
 
 DOCKERFILE = """\
 ARG BASE

@@ -274,10 +274,8 @@ def test_an_object_beyond_the_limit_is_cut_off_and_leaves_nothing(
             finally:
                 done.set()
 
-        started = time.monotonic()
         threading.Thread(target=push, daemon=True).start()
         assert done.wait(20)
-        assert time.monotonic() - started < 20
         running.settle()
         assert running.control.get("/receipts").json() == []
         assert list(temporary.iterdir()) == []

@@ -29,6 +29,8 @@ REPOSITORY = "kaapana-harness/kind-node"
 PUBLIC_IMAGE = "kindest/node@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
 """Kubernetes 1.34.0, the image that kind 0.30.0 names as its default with this digest
 (``pkg/apis/config/defaults/image.go`` of its module)."""
+# raised when earlier images must not be used any more: those of the first could contain docker's proxies
+_EDITION: Final = "2"
 _VERSION: Final = re.compile(r"v(\d+)\.(\d+)")
 VARIABLE = image_variable("kind-node")
 """Another reference to pull; empty: never pull."""
@@ -75,7 +77,7 @@ def ensure(settings: BuildSettings, on_progress: OnProgress = quiet) -> str:
 def make_tag(base: str) -> str:
     """Return the tag of the image that is built on ``base``."""
     made = [programs.make_tag(program) for program in programs.OF_THE_NODE]
-    text = "\n".join([base, system.hash_inputs(), *made])
+    text = "\n".join([_EDITION, base, system.hash_inputs(), *made])
     return f"{REPOSITORY}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 

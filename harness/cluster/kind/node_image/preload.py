@@ -74,6 +74,7 @@ def preload(
         ImageError: a step fails, or the engine does not start privileged containers.
     """
     import docker
+    import requests
 
     api = engine.connect_api(timeout_s=settings.build_timeout)
     try:
@@ -82,7 +83,7 @@ def preload(
                 on_line(f"import {', '.join(references)}")
                 _import(api, container, local, references, scratch)
             on_line("keep the result")
-    except docker.errors.APIError as error:
+    except (docker.errors.APIError, requests.RequestException) as error:
         raise ImageError("the images cannot be put into the node", last_seen=engine.read_message(error)) from None
     finally:
         api.close()
@@ -119,13 +120,14 @@ def _container(system: str, api: APIClient) -> Iterator[str]:
     import docker
 
     host = api.create_host_config(privileged=True, network_mode="none", **privileges.make_host_options(api))
-    container = api.create_container(
+    container = engine.create_container(
+        api,
         system,
         entrypoint=["sleep"],
         command=["infinity"],
         host_config=host,
         labels={engine.LABEL_NAME: "kind-preload"},
-    )["Id"]
+    )
     try:
         try:
             api.start(container)

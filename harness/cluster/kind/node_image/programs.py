@@ -154,7 +154,7 @@ def read_file(tag: str, name: str, api: APIClient) -> bytes:
     """
     import docker
 
-    container = api.create_container(tag, command=["/none"], labels={engine.LABEL_NAME: "kind-read"})["Id"]
+    container = engine.create_container(api, tag, ["/none"], labels={engine.LABEL_NAME: "kind-read"})
     try:
         stream, _ = api.get_archive(container, name)
         content = io.BytesIO(b"".join(stream))
