@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 CHART = Path(__file__).parent / "chart"
 IMAGES = ("registry", "minio", "services", "airflow")
 """Names of the images of the harness that the platform runs with."""
-_STARTS = ("harness-registry", "airflow-database", "airflow", "harness-services", "minio")
+_REGISTRY = "Deployment {1}/{0}".format(*names.HARNESS_REGISTRY)
+_STARTS = ("airflow", "airflow-database", "harness-services", "harness-registry", "minio")
 # placeholder for the registry's address in rendered objects until it is known; a legal host, never resolved
 _PENDING_REGISTRY = "registry.kaapana-harness.invalid:5000"
 # of bcrypt, the fewest there are
@@ -106,7 +107,7 @@ def _render(values: Mapping[str, Any]) -> tuple[Manifest, ...]:
 
 
 def apply(cluster: Cluster, values: dict[str, Any], until_images: Callable[[], object], say: OnProgress) -> list[str]:
-    """Apply everything at once; only what names the registry waits until its address is known.
+    """Apply everything: the registry with what needs no address of it, then, once that is known, the rest.
 
     Args:
         cluster: its nodes may still be getting ready.
@@ -122,24 +123,31 @@ def apply(cluster: Cluster, values: dict[str, Any], until_images: Callable[[], o
     """
     say("applying the platform")
     objects = sorted(_render(values), key=_urgency)
-    late = [manifest for manifest in objects if _PENDING_REGISTRY in json.dumps(manifest) or _is_encoded(manifest)]
-    early = [manifest for manifest in objects if manifest not in late]
-    workloads = [manifest for manifest in early if manifest["kind"] == "Deployment"]
-    for manifest in early:
-        if manifest not in workloads:
+    applied = set()
+    for manifest in objects:
+        if manifest["kind"] != "Deployment" and not _names_registry(manifest):
             _apply(cluster, manifest)
+            applied.add(describe(manifest))
     # a pod that comes with its node is refused its claims, and asks again a quarter of a minute later
     cluster.wait_until_usable(names=False)
     until_images()
-    for manifest in workloads:
-        _apply(cluster, manifest)
     if values["global"]["registry_url"] == _PENDING_REGISTRY:
+        # alone, because all others wait for its address; a shared cluster has one of the user's
+        for manifest in objects:
+            if describe(manifest) == _REGISTRY:
+                _apply(cluster, manifest)
+                applied.add(_REGISTRY)
         values = {**values, "global": {**values["global"], "registry_url": cluster.registry}}
-    late_names = {describe(manifest) for manifest in late}
-    for manifest in sorted(_render(values), key=_urgency):
-        if describe(manifest) in late_names:
+        objects = sorted(_render(values), key=_urgency)
+    for manifest in objects:
+        if describe(manifest) not in applied:
             _apply(cluster, manifest)
     return [manifest["metadata"]["name"] for manifest in objects if manifest["kind"] == "Deployment"]
+
+
+def _names_registry(manifest: Manifest) -> bool:
+    """Return whether the registry's address is, or will be, in an object; pull secrets hold it in base64."""
+    return _PENDING_REGISTRY in json.dumps(manifest) or manifest.get("type") == "kubernetes.io/dockerconfigjson"
 
 
 def _urgency(manifest: Manifest) -> int:
@@ -151,11 +159,6 @@ def _urgency(manifest: Manifest) -> int:
     if kind == "Deployment" and name in _STARTS:
         return _STARTS.index(name)
     return {"PersistentVolume": -3, "PersistentVolumeClaim": -1}.get(kind, -2)
-
-
-def _is_encoded(manifest: Manifest) -> bool:
-    """Pull secrets hold the registry's address in base64."""
-    return manifest.get("type") == "kubernetes.io/dockerconfigjson"
 
 
 def _apply(cluster: Cluster, manifest: Manifest) -> None:

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found"
-"""Load Airflow without what its processes here never use: a third of the processor time of their start."""
+"""Load Airflow without what its processes here never use: a quarter of the processor time of the scheduler's start."""
 
 from __future__ import annotations
 
