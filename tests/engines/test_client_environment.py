@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,3 +89,21 @@ def test_the_engine_of_a_context_is_named_by_its_address(tmp_path: Path) -> None
     contexts.add(tmp_path, "mine", ADDRESS)
     made = make_client_environment({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "mine"})
     assert made == {"DOCKER_CONFIG": str(tmp_path), "DOCKER_HOST": ADDRESS}
+
+
+def test_settings_that_testcontainers_refuses_are_the_users() -> None:
+    code = (
+        "from harness.cluster import ledger\n"
+        "from harness.cluster.docker import control_plane\n"
+        "from harness.errors import UsageError\n"
+        "try:\n"
+        "    control_plane.start('image', ledger.new_entry('x', cluster='docker'), 'token', disk_reserve=0)\n"
+        "except UsageError as error:\n"
+        "    print(error)\n"
+    )
+    variables = {**os.environ, "TESTCONTAINERS_CONNECTION_MODE": "by-tunnel"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "testcontainers, which starts the control plane, refuses its settings: " in done.stdout, done.stderr
+    assert "by-tunnel" in done.stdout

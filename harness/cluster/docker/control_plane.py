@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cluster import ledger
 from harness.doctor import require_engine
 from harness.engine import leftovers, networks, own_socket
-from harness.errors import EngineError, PlatformError
+from harness.errors import EngineError, PlatformError, UsageError
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
 from harness.wire import control_plane_routes
@@ -58,10 +58,22 @@ def start(
         disk_reserve: bytes of the engine's disk that pods of tasks may not use.
         site_network: whether pods with a way out reach private addresses of the site.
         mounted_socket: path of the engine's socket on the engine's machine; by default the likeliest one.
+
+    Raises:
+        docker.errors.APIError, requests.RequestException: the engine refuses, or does not answer.
+        UsageError: testcontainers refuses the user's settings of it.
     """
     from docker.types import LogConfig, Mount
-    from testcontainers.core.container import DockerContainer
-    from testcontainers.core.docker_client import DockerClient
+
+    try:
+        from testcontainers.core.container import DockerContainer
+        from testcontainers.core.docker_client import DockerClient
+    except ValueError as error:
+        # it reads its settings when it is imported
+        raise UsageError(
+            f"testcontainers, which starts the control plane, refuses its settings: {error}",
+            fix="correct the variables TESTCONTAINERS_* and ~/.testcontainers.properties",
+        ) from None
 
     class Client(DockerClient):
         """Does not mark the container as one of this test session.
