@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from harness.cluster.ledger import Entry
 
+USE_HOST_NETWORK = "use the harness in the network of the engine's machine (`docker run --network host`)"
 _POOLS = (
     "an environment has up to five networks, and the engine has no range of addresses left for one: end environments "
     "(`kaapana-harness status`), remove unused networks (`docker network prune`), or add "

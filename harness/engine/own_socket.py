@@ -15,14 +15,14 @@ _Result = TypeVar("_Result")
 
 
 def try_candidates(start: Callable[[str], _Result], clean_up: Callable[[], object]) -> _Result:
-    """Return what the first container gives that reaches the engine by its socket.
+    """Call ``start`` with one candidate after another until one works, and return its result.
 
     Args:
         start: starts a container that mounts the socket from a path, and checks that it reaches the engine.
         clean_up: removes that container.
 
     Raises:
-        docker.errors.APIError, EngineError: of the likeliest place of the socket, if there is none that serves.
+        docker.errors.APIError, EngineError: no candidate works; the error of the first one is raised.
     """
     import docker.errors
 

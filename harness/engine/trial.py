@@ -137,7 +137,7 @@ def _reach(port: int, word: str) -> dict[str, Any]:
                 raise EngineError(
                     f"port {port} of {LOOPBACK}, which the engine publishes, is not reached from this process",
                     last_seen=last,
-                    fix="use the harness in the network of the engine's machine (`docker run --network host`)",
+                    fix=networks.USE_HOST_NETWORK,
                 )
 
 

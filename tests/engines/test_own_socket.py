@@ -35,7 +35,7 @@ else:
 """
 
 needs_namespaces = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("unshare") is None, reason="namespaces of its own are for root"
+    os.geteuid() != 0 or shutil.which("unshare") is None, reason="creating a namespace requires root"
 )
 
 
@@ -65,7 +65,7 @@ def test_the_engine_of_a_virtual_machine_is_reached_at_its_own_place(
 
 @needs_namespaces
 @pytest.mark.parametrize("tried", ["trial", "cluster"])
-def test_a_process_in_another_network_is_told_so_in_seconds(tried: str, services_image: str, tmp_path: Path) -> None:
+def test_a_process_in_another_network_fails_within_seconds(tried: str, services_image: str, tmp_path: Path) -> None:
     said = run_apart(["unshare", "--net"], services_image, tried, tmp_path)
     assert "of 127.0.0.1" in said.splitlines()[0]
     assert "is not reached from this process" in said.splitlines()[0]

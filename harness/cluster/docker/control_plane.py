@@ -268,7 +268,7 @@ def wait_until_ready(client: docker.DockerClient, container: Container, log: lis
                 f"port {port} of 127.0.0.1, at which the control plane of the docker cluster listens, is not reached "
                 "from this process",
                 last_seen=seen,
-                fix="use the harness in the network of the engine's machine (`docker run --network host`)",
+                fix=networks.USE_HOST_NETWORK,
             )
     raise PlatformError(
         f"the control plane of the docker cluster was not ready after {_READY_S:g} s",

@@ -14,9 +14,8 @@ from harness.kube.errors import api_error
 from harness.wire.name_lookups import UnresolvedName
 from tests.incluster.airflow.in_image.fake_kube import FakeKube, wait_until
 
-# far below the minute that one watch lasts
-# what is not noticed is waited for as long as the pod may take to start
-SOON_S = 60.0
+# below the minute that one watch lasts
+SOON_S = 30.0
 NAMESPACE = "project-a"
 
 
@@ -37,7 +36,7 @@ def pod(image: str) -> dict[str, Any]:
 
 
 def run_of(kube: FakeKube, image: str) -> PodRun:
-    return PodRun(KubeApi(kube.url), pod(image), on_line=print, startup_timeout_s=2 * SOON_S)
+    return PodRun(KubeApi(kube.url), pod(image), on_line=print, startup_timeout_s=60)
 
 
 def test_a_pod_that_is_deleted_before_it_is_watched_is_noticed_at_once(kube: FakeKube) -> None:
