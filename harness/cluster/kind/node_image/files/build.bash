@@ -17,8 +17,9 @@ export PATH="$scratch/toolchain/bin:$PATH"
 export GOPATH="$scratch/path" GOCACHE="$scratch/cache" GOTMPDIR="$scratch" GOTOOLCHAIN=local GOFLAGS=-mod=mod CGO_ENABLED=0
 
 # $1: flags of the linker, $2: the program to make, $3: the package. Says every hundredth package that is compiled.
+# The linker drops debug information (-s -w), so the compiler makes none, which saves a tenth of its time.
 compile() {
-    go build -v -trimpath -buildvcs=false -ldflags "$1" -o "$2" "$3" 2>&1 |
+    go build -v -trimpath -buildvcs=false -gcflags=all=-dwarf=false -ldflags "$1" -o "$2" "$3" 2>&1 |
         awk '/^[a-z0-9.-]+(\/[^ :]+)*$/ { if (++n % 100 == 0) { print n " packages compiled"; fflush() } next }
              { print; fflush() }'
 }
