@@ -149,24 +149,26 @@ def _prepare(
 ) -> BuildRequest:
     """Return a request with a Dockerfile that the builder can read and that keeps no password of the site."""
     dockerfile = request.dockerfile
+    passwords = {name: value for name, value in request.hidden.items() if has_password(value)}
+    makes_secrets = bool(passwords) and builder.buildkit and builders.can_take_secrets(found)
     if builder.version and builder.reason:
         notice(str(builder))
     if dockerfile.syntax:
-        reason = (
-            builders.pull_frontend(dockerfile.syntax, notice)
-            if builder.buildkit
-            else "the legacy builder has no others"
-        )
+        if not builder.buildkit:
+            reason = "the legacy builder has no others"
+        elif makes_secrets and builders.refuses_secrets(dockerfile.syntax):
+            reason = "that version cannot get the site's passwords without keeping them in the image"
+        else:
+            reason = builders.pull_frontend(dockerfile.syntax, notice)
         if reason:
             notice(f"{shown}: # syntax={dockerfile.syntax} is read by the builder's own frontend: {reason}")
             dockerfile = dockerfile.without_syntax()
-    passwords = {name: value for name, value in request.hidden.items() if has_password(value)}
     declared = dockerfile.without_arguments(set(passwords) & _PREDEFINED)
     if declared.text != dockerfile.text:
         notice(f"{shown}: ARG of a proxy is left out: its password would stay in the image; steps see it all the same")
         dockerfile = declared
     sent = dockerfile
-    if passwords and builder.buildkit and builders.can_take_secrets(found):
+    if makes_secrets:
         dockerfile = dockerfile.without_arguments(passwords)
         # messages name the author's instructions
         sent = dockerfile.with_secrets(passwords)

@@ -19,8 +19,6 @@ from harness.settings.variables import BUILD_NETWORK
 
 _KEEPING_RECORDS = (1, 42)
 """The API of the first engine (Docker 23.0) that may keep records of BuildKit's builds."""
-_SECRETS: features.Syntax = (1, 10)
-"""The first Dockerfile syntax whose secrets can be variables."""
 _NETWORKS = frozenset({"default", "host", "none"})
 """What BuildKit's steps can run in."""
 
@@ -44,7 +42,8 @@ def choose_builder(site: SiteSettings, found: EngineFacts) -> Builder:
         return builder.without_buildkit(
             f"the BuildKit of Docker {found.version} would keep the password in {site.secret_proxies[0]} in its "
             "records of builds",
-            f"install Docker {features.find_release(_SECRETS)} or newer, or use a proxy without a password",
+            f"install Docker {features.find_release(features.SECRET_VARIABLES)} or newer, "
+            "or use a proxy without a password",
         )
     return builder
 
@@ -62,18 +61,25 @@ def check_features(dockerfile: Dockerfile, site: SiteSettings, shown: str) -> No
     builder = choose_builder(site, found)
     built_in = features.find_syntax(found.api)
     beyond = [need for need in needs if need.syntax > built_in]
+    pinned = features.find_pinned(dockerfile.syntax)
+    excluded = [need for need in needs if pinned and need.syntax > pinned]
     release = features.find_release(max(need.syntax for need in needs))
     if not builder.buildkit:
         fix = f"{builder.remedy}, and Docker {release} or newer" if beyond else builder.remedy
         raise _unsupported_error(shown, needs, f"needs BuildKit, but images are built by the {builder}", fix)
+    if not beyond and not excluded:
+        return
+    reason = pull_frontend(dockerfile.syntax, quiet) if dockerfile.syntax else ""
+    if dockerfile.syntax and not reason:
+        # the frontend that it names reads the file in place of the engine's own
+        if not excluded:
+            return
+        fix = "write `# syntax=docker/dockerfile:1`"
+        raise _unsupported_error(shown, excluded, f"is newer than {dockerfile.syntax}", fix)
     if not beyond:
         return
     fix = f"install Docker {release} or newer"
-    reason = ""
     if dockerfile.syntax:
-        # the frontend that it names knows more than the engine's own
-        if not (reason := pull_frontend(dockerfile.syntax, quiet)):
-            return
         reason = f"{dockerfile.syntax} cannot be pulled: {reason}"
     else:
         fix += ", or write `# syntax=docker/dockerfile:1` where that image can be pulled"
@@ -97,7 +103,13 @@ def may_keep_records(found: EngineFacts) -> bool:
 
 def can_take_secrets(found: EngineFacts) -> bool:
     """Return whether the BuildKit of an engine can make secrets the variables of steps."""
-    return features.find_syntax(found.api) >= _SECRETS
+    return features.find_syntax(found.api) >= features.SECRET_VARIABLES
+
+
+def refuses_secrets(frontend: str) -> bool:
+    """Return whether the image of a frontend is too old to make secrets the variables of steps."""
+    pinned = features.find_pinned(frontend)
+    return pinned is not None and pinned < features.SECRET_VARIABLES
 
 
 def pull_frontend(reference: str, on_line: OnProgress) -> str:

@@ -76,6 +76,16 @@ class Stage:
     platform: str
     instructions: tuple[Instruction, ...]
 
+    @property
+    def sources(self) -> Iterator[tuple[Instruction, str]]:
+        """Yield each stage or image that files are copied or mounted from, with the instruction that names it."""
+        for instruction in self.instructions:
+            if instruction.keyword in {"COPY", "ADD"} and (source := instruction.flags.get("from")):
+                yield instruction, source
+            if instruction.keyword == "RUN":
+                for source in _MOUNT_FROM.findall(instruction.flags.get("mount", "")):
+                    yield instruction, source
+
 
 class Dockerfile:
     """A Dockerfile.
@@ -105,7 +115,7 @@ class Dockerfile:
                 for word in instruction.words:
                     name, given, value = word.partition("=")
                     if given:
-                        values.setdefault(name, value.strip("\"'"))
+                        values.setdefault(name, _unquote(value, {**AUTOMATIC, **values}))
         result = []
         for opening, instructions in begun:
             texts = [opening.flags.get("platform", ""), *opening.words]
@@ -130,7 +140,7 @@ class Dockerfile:
             if number in needed:
                 continue
             needed.add(number)
-            for reference in _references(stages[number]):
+            for reference in (stages[number].base, *(source for _, source in stages[number].sources)):
                 if "$" in reference or reference.isdecimal():
                     return self
                 if (other := numbers.get(reference.lower(), number)) < number:
@@ -204,6 +214,11 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def _unquote(text: str, values: Mapping[str, str]) -> str:
+    """Return a word without its quotation marks, and with the values of variables unless the marks are single."""
+    return text.strip("'") if text.startswith("'") else substitute(text, values).strip('"')
+
+
 def _shows(instruction: Instruction, shown: str) -> bool:
     text = str(instruction)
     if instruction.heredocs:
@@ -222,16 +237,6 @@ def _shows(instruction: Instruction, shown: str) -> bool:
             return False
         at = found + len(part)
     return len(rest) - at >= len(others[-1]) and rest.endswith(others[-1])
-
-
-def _references(stage: Stage) -> Iterator[str]:
-    """Yield what may be the name of another stage."""
-    yield stage.base
-    for instruction in stage.instructions:
-        if instruction.keyword in {"COPY", "ADD"} and (source := instruction.flags.get("from")):
-            yield source
-        if instruction.keyword == "RUN":
-            yield from _MOUNT_FROM.findall(instruction.flags.get("mount", ""))
 
 
 def _directives(text: str) -> tuple[dict[str, str], int]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,26 +11,28 @@ from harness import engine
 from harness.common import documents
 from harness.common.locking import lock_image
 from harness.common.progress import OnProgress, quiet
-from harness.common.references import is_digest, split_reference
+from harness.common.references import split_reference
 from harness.errors import BuildError
 from harness.images import features
 from harness.images.build import build_image
 from harness.images.builders import check_features
-from harness.images.catalogue import CATALOGUE
 from harness.images.context import Context, make_author_context
 from harness.images.dockerfile import Dockerfile
+from harness.images.named_images import (
+    LOCAL_BASES,
+    find_named_images,
+    list_references,
+    name_local_bases,
+    replace_images,
+)
 from harness.images.pull import pull
 from harness.images.resolve import ensure
 from harness.images.site import SiteSettings
 from harness.images.substitutes import Substitute, Substituted, find_base, replace_urls
 from harness.settings import how_to_set
-from harness.wire.edk import REGISTRIES
 
 if TYPE_CHECKING:
     from harness.settings.builds import BuildSettings
-
-LOCAL_BASES = tuple(name for name, spec in CATALOGUE.items() if spec.local)
-"""What ``FROM local-only/<name>:latest`` can name without the author having built it."""
 
 _RENAMED = {
     "dag-installer": ("base-installer", "0.2.0"),
@@ -93,7 +94,7 @@ def build_extension_image(
     _check_builder(asked, entry.path, settings, buildargs or {})
     changed = dataclasses.replace(entry, content=asked.text.encode("utf-8"), path=None)
     context = Context([*context.entries.values(), *asked.entries, changed])
-    bases = list_base_references(asked.text, buildargs or {})
+    bases = list_references(asked.text, buildargs or {})
     identities = [_ensure_base(base, folder / dockerfile, settings, on_line) for base in bases]
     arguments = [f"{name}={value}" for name, value in sorted((buildargs or {}).items())]
     inputs = context.digest(dockerfile, *identities, *arguments)
@@ -167,58 +168,13 @@ def _read_asked(dockerfile: Path, buildargs: Mapping[str, str], settings: BuildS
         raise BuildError(f"{dockerfile} cannot be read: {error}") from None
     needed = Dockerfile(name_local_bases(text, buildargs)).without_unneeded_stages(buildargs)
     replaced = [
-        Substitute(stage.instructions[0].line, stage.base, taken)
-        for stage in needed.stages(buildargs)
-        if (taken := find_base(stage.base, settings.base_images))
+        Substitute(image.instruction.line, image.reference, taken)
+        for image in find_named_images(needed, buildargs)
+        if (taken := find_base(image.reference, settings.base_images))
     ]
-    of_site = _replace_bases(needed.text, buildargs, lambda base: find_base(base, settings.base_images) or "")
+    of_site = replace_images(needed.text, buildargs, lambda image: find_base(image, settings.base_images))
     result = replace_urls(Dockerfile(of_site), dockerfile, settings.build_urls)
     return dataclasses.replace(result, replaced=(*replaced, *result.replaced))
-
-
-def list_base_references(dockerfile: str, buildargs: Mapping[str, str]) -> list[str]:
-    """Return the images that the ``FROM`` lines name, in order, without stage names and ``scratch``."""
-    return list(dict.fromkeys(reference for _, reference in _bases(dockerfile, buildargs)))
-
-
-def name_local_bases(dockerfile: str, buildargs: Mapping[str, str]) -> str:
-    """Return a Dockerfile with ``local-only/<name>`` where it names a base as the development kit does.
-
-    The kit writes the name of its registry into the author's files (build 16, shapes 1.2); there the bases have the
-    tag ``latest``. An image with another tag was pushed by the author, and stays unchanged.
-
-    Args:
-        dockerfile: its text.
-        buildargs: values of ARG that may be part of a base's name.
-    """
-    return _replace_bases(dockerfile, buildargs, _local_name)
-
-
-def _replace_bases(dockerfile: str, buildargs: Mapping[str, str], name_of: Callable[[str], str]) -> str:
-    """Return a Dockerfile with the present names of its bases."""
-    for token, reference in _bases(dockerfile, buildargs):
-        if other := name_of(reference):
-            written = re.compile(rf"^(\s*FROM\s+(?:\\\s*\n\s*|--\S+\s+)*){re.escape(token)}(?=\s|$)", re.I | re.M)
-            dockerfile = written.sub(lambda match, name=other: match[1] + name, dockerfile)  # type: ignore[misc]
-    return dockerfile
-
-
-def _local_name(reference: str) -> str:
-    """Return the ``local-only`` name of a base in the kit's registry; empty for any other image."""
-    registry, _, name = reference.partition("/")
-    repository, tag = split_reference(name)
-    if registry not in REGISTRIES or is_digest(tag) or (tag != "latest" and repository not in LOCAL_BASES):
-        return ""
-    return f"local-only/{repository}:{tag}"
-
-
-def _bases(dockerfile: str, buildargs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each base as the ``FROM`` line has it, and with the values of ARG put in."""
-    earlier: set[str] = set()
-    for stage in Dockerfile(dockerfile).stages(buildargs):
-        if stage.base and stage.base.lower() not in earlier and stage.base != "scratch":
-            yield stage.instructions[0].words[0], stage.base
-        earlier.add(stage.name)
 
 
 def _ensure_base(reference: str, dockerfile: Path, settings: BuildSettings, on_line: OnProgress) -> str:
@@ -228,8 +184,8 @@ def _ensure_base(reference: str, dockerfile: Path, settings: BuildSettings, on_l
     if not local and base in LOCAL_BASES:
         if not name.endswith(":latest"):
             raise BuildError(
-                f"{dockerfile}: FROM {reference}: local-only images have the tag latest",
-                fix=f"write FROM local-only/{base}:latest",
+                f"{dockerfile}: {reference}: local-only images have the tag latest",
+                fix=f"write local-only/{base}:latest",
             )
         ensure(base, settings=settings, on_progress=on_line)
     api = engine.connect_api()
@@ -242,7 +198,7 @@ def _ensure_base(reference: str, dockerfile: Path, settings: BuildSettings, on_l
                 image = engine.find_image(api, reference)
         if image is None:
             raise BuildError(
-                f"{dockerfile}: the base image {reference} is not on this machine and cannot be obtained",
+                f"{dockerfile}: the image {reference} is not on this machine and cannot be obtained",
                 last_seen=reason,
                 fix=_advice_for_base(name.partition(":")[0]),
             )
@@ -255,5 +211,5 @@ def _advice_for_base(name: str) -> str:
     of_site = f"name one of this site: {how_to_set('base_images')}"
     if name in _RENAMED:
         new, since = _RENAMED[name]
-        return f"write FROM local-only/{new}:latest, as it is called since release {since}, or {of_site}"
+        return f"write local-only/{new}:latest, as it is called since release {since}, or {of_site}"
     return f"use one of {', '.join(f'local-only/{base}:latest' for base in LOCAL_BASES)}, load it first, or {of_site}"

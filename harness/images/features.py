@@ -31,10 +31,15 @@ _FLAGS: Final[dict[tuple[str, str], Syntax]] = {
 }
 _HEREDOCS: Final[Syntax] = (1, 4)
 _PLATFORMS: Final[Syntax] = (1, 2)
+SECRET_VARIABLES: Final[Syntax] = (1, 10)
+"""The first version whose secrets can be variables of a step."""
 _PATTERNS: Final[Syntax] = (1, 7)
 _SYMBOLIC: Final[Syntax] = (1, 14)
 _PLATFORM: Final = re.compile(r"\$\{?((?:BUILD|TARGET)(?:PLATFORM|OS|ARCH|VARIANT))\b")
 _PATTERN: Final = re.compile(r"\$\{\w+(?:##?|%%?|//?)[^}]{0,200}\}")
+_SECRET_VARIABLE: Final = re.compile(r"(?:^|,)env=")
+# "1" and the like are always the newest, and previews ("-labs") have features of later versions
+_PINNED: Final = re.compile(r"(?:\S+/)?docker/dockerfile(?:-upstream)?:(\d{1,4})\.(\d{1,4})(?:\.\d+)?(?:@\S+)?")
 _OCTAL: Final = re.compile(r"[0-7]+|.*\$.*")
 _OF_THE_PLATFORM: Final = frozenset({"amd64", "x86_64", "x86-64", "386", "i386"})
 """Processors whose programs run on the platform's machines."""
@@ -85,6 +90,8 @@ def find_required(instructions: Iterable[Instruction]) -> Iterator[RequiredFeatu
         for flag, value in flags.items():
             if syntax := _FLAGS.get((keyword, flag)):
                 yield RequiredFeature(f"{keyword} --{flag}", line, syntax)
+            if (keyword, flag) == ("RUN", "mount") and _SECRET_VARIABLE.search(value):
+                yield RequiredFeature("RUN --mount=type=secret with env=", line, SECRET_VARIABLES)
             if flag == "chmod" and not _OCTAL.fullmatch(value):
                 yield RequiredFeature(f"{keyword} --chmod={value}", line, _SYMBOLIC)
         if keyword == "FROM" and (match := _PLATFORM.search(instruction.arguments)) and match[1] not in valued:
@@ -122,6 +129,12 @@ def find_syntax(api: str) -> Syntax:
     """Return the version of the Dockerfile's syntax that the BuildKit of an engine has built in, by its newest API."""
     version = api_range.parse_version(api)
     return max((release.syntax for release in _RELEASES if release.api <= version), default=LEGACY)
+
+
+def find_pinned(frontend: str) -> Syntax | None:
+    """Return the version that a reference in ``# syntax=`` stays at; ``None`` if it moves on or is another's image."""
+    match = _PINNED.fullmatch(frontend)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def find_release(syntax: Syntax) -> str:

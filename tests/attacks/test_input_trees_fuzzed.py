@@ -19,7 +19,7 @@ from harness import extension
 from harness.errors import ExtensionError
 from harness.extension import INSTALL_ROOT, copies
 from harness.images.context import make_author_context
-from harness.images.extension_image import list_base_references
+from harness.images.named_images import list_references
 from harness.platform import packaging, upload
 from harness.platform.helm import HelmLibrary
 from harness.wire import names
@@ -111,7 +111,7 @@ def build(root: Path, out: Path) -> None:
     for container in (*source.processing_images, source.dag_image):
         context = make_author_context(container.directory)
         context.digest()
-        list_base_references(context.entries["Dockerfile"].read().decode(), {})
+        list_references(context.entries["Dockerfile"].read().decode(), {})
         copies.find_copies(root.resolve(), container.dockerfile, below=INSTALL_ROOT, base="base-installer")
     assert source.contents.operator_images is not None
     assert source.contents.imported_images is not None

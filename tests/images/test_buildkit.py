@@ -17,9 +17,11 @@ from typing import Any
 
 import pytest
 
+from harness.doctor import EngineFacts
 from harness.doctor.builder import Builder
 from harness.errors import BuildError
-from harness.images import buildkit
+from harness.images import build as building
+from harness.images import builders, buildkit
 from harness.images.building import BuilderError, BuildLine, BuildRequest
 from harness.images.context import Context, ContextEntry
 from harness.images.dockerfile import Dockerfile, make_secret_mount
@@ -275,3 +277,32 @@ def test_options_that_the_author_did_not_write_are_not_shown(request_: BuildRequ
     vertex = {"digest": "1", "name": f"[2/2] RUN {mount} --mount=type=cache,target=/x true", "started": "now"}
     [line] = messages.read(json.dumps({"vertexes": [vertex]}).encode())
     assert line.step == "RUN --mount=type=cache,target=/x true"
+
+
+def test_a_frontend_that_is_too_old_for_secrets_gives_way_to_the_builders_own(
+    request_: BuildRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builders, "pull_frontend", lambda _reference, _on_line: "")
+    engine = EngineFacts(ADDRESS, "up", version="28.5.2", api="1.51")
+
+    def prepare(frontend: str, proxy: str) -> tuple[str, list[str]]:
+        text = f"# syntax={frontend}\n{TEXT}RUN true\n"
+        request = dataclasses.replace(
+            request_,
+            context=Context([ContextEntry("Dockerfile", content=text.encode())]),
+            dockerfile=Dockerfile(text),
+            hidden={"HTTP_PROXY": proxy},
+            secrets={},
+        )
+        notices: list[str] = []
+        prepared = building._prepare(request, Builder("/x", (0, 29)), engine, "my/Dockerfile", notices.append)
+        return prepared.context.entries["Dockerfile"].read().decode(), notices
+
+    mount = make_secret_mount("HTTP_PROXY")
+    sent, [notice] = prepare("docker/dockerfile:1.4", "http://ada:secret@proxy:1")
+    assert sent == f"#\nFROM x\nRUN {mount} true\n"
+    assert notice.startswith("my/Dockerfile: # syntax=docker/dockerfile:1.4 is read by the builder's own frontend: ")
+    newest = "# syntax=docker/dockerfile:1\n"
+    assert prepare("docker/dockerfile:1", "http://ada:secret@proxy:1") == (f"{newest}FROM x\nRUN {mount} true\n", [])
+    old = "# syntax=docker/dockerfile:1.4\n"
+    assert prepare("docker/dockerfile:1.4", "http://proxy:1") == (f"{old}FROM x\nRUN true\n", [])

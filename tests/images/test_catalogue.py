@@ -14,7 +14,7 @@ from harness import engine
 from harness.errors import ImageError, UsageError
 from harness.images import resolve, seeds
 from harness.images.catalogue import CATALOGUE, find_spec
-from harness.images.extension_image import list_base_references, name_local_bases
+from harness.images.named_images import list_references, name_local_bases
 from harness.images.resolve import Made
 from harness.images.site import SiteSettings
 from harness.settings import Settings
@@ -142,14 +142,23 @@ def test_the_failure_of_one_image_is_reported_at_once(
         ("ARG V=3\nFROM --platform=linux/amd64 a:${V}\nARG V=4\n", ["a:3"]),
         ("FROM scratch\n# FROM c:1\n", []),
         ("FROM \\\n  a:1\n", ["a:1"]),
+        ("ARG V=3\nARG BASE=a:${V}\nFROM ${BASE}\n", ["a:3"]),
+        ('ARG R=x B=$R/a:1\nFROM "$B"\n', ["x/a:1"]),
+        ("ARG V=3 B='a:$V'\nFROM $B\n", ["a:$V"]),
+        (
+            "FROM a:1 AS one\nFROM b:2\nCOPY --from=One / /\nCOPY --from=0 / /\nCOPY --from=c:3 / /\n",
+            ["a:1", "b:2", "c:3"],
+        ),
+        ("FROM a:1\nRUN --mount=type=bind,from=c:3,target=/c --mount=target=/d,from=d:4 x\n", ["a:1", "c:3", "d:4"]),
+        ("FROM a:1\nONBUILD COPY --from=one / /\nRUN cp --from=c:3\n", ["a:1"]),
     ],
 )
 def test_the_bases_of_a_dockerfile_are_found(dockerfile: str, bases: list[str]) -> None:
-    assert list_base_references(dockerfile, {}) == bases
+    assert list_references(dockerfile, {}) == bases
 
 
 def test_a_build_argument_chooses_the_base() -> None:
-    assert list_base_references("ARG V=3\nFROM a:$V\n", {"V": "9"}) == ["a:9"]
+    assert list_references("ARG V=3\nFROM a:$V\n", {"V": "9"}) == ["a:9"]
 
 
 KIT = "local-registry.services.svc.cluster.local:5000"
@@ -166,6 +175,14 @@ KIT = "local-registry.services.svc.cluster.local:5000"
         ),
         ("FROM \\\n  localhost:32000/base-python-gpu\n", "FROM \\\n  local-only/base-python-gpu:latest\n"),
         ("ARG R=localhost:32000\nFROM ${R}/own:latest\n", "ARG R=localhost:32000\nFROM local-only/own:latest\n"),
+        (
+            "FROM a:1\nCOPY --chown=1 \\\n  --from=localhost:32000/own:latest /a /b\n",
+            "FROM a:1\nCOPY --chown=1 \\\n  --from=local-only/own:latest /a /b\n",
+        ),
+        (
+            "FROM a:1\nRUN --mount=from=localhost:32000/own:latest,target=/x a --from=localhost:32000/own:latest\n",
+            "FROM a:1\nRUN --mount=from=local-only/own:latest,target=/x a --from=localhost:32000/own:latest\n",
+        ),
         # a base of the platform with another tag is refused by its local name later
         ("FROM localhost:32000/base-python-cpu:1\n", "FROM local-only/base-python-cpu:1\n"),
     ],

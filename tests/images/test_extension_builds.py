@@ -59,6 +59,27 @@ def test_unchanged_input_is_not_built_again_and_a_change_is(
         remove_image(engine, other)
 
 
+def test_an_image_that_files_are_copied_from_is_an_input_like_the_base(
+    engine: APIClient, run_image: RunImage, folder: Path, tag: str, settings: Settings
+) -> None:
+    tools = folder / "tools"
+    tools.mkdir()
+    (tools / "Dockerfile").write_text(f"{BASE}COPY word /\n")
+    (folder / "Dockerfile").write_text(f"{BASE}COPY --from={tag} /word /\n")
+    (folder / ".dockerignore").write_text("tools\n")
+    built: list[str] = []
+    try:
+        for word in (secrets.token_hex(8), secrets.token_hex(8)):
+            (tools / "word").write_text(word)
+            built.append(build_extension_image(tools, tag, settings=settings))
+            built.append(build_extension_image(folder, f"{tag}-copy", settings=settings))
+            assert run_image(built[-1], ["cat", "/word"]) == word
+    finally:
+        for image in reversed(built):
+            for name in (find_image(engine, image) or {"RepoTags": []})["RepoTags"]:
+                remove_image(engine, name)
+
+
 def test_a_failing_step_is_named_with_its_output(folder: Path, tag: str, settings: Settings) -> None:
     (folder / "Dockerfile").write_text(f"{BASE}COPY unique.txt /\nRUN echo looking; cat /not-there\n")
     with pytest.raises(
@@ -91,7 +112,7 @@ def test_a_base_whose_name_no_image_can_have_is_named_with_its_dockerfile(
     (folder / "Dockerfile").write_text(f"FROM {base}\n")
     with pytest.raises(BuildError) as caught:
         build_extension_image(folder, tag, settings=settings)
-    assert caught.value.cause.startswith(f"{folder / 'Dockerfile'}: the base image {base} ")
+    assert caught.value.cause.startswith(f"{folder / 'Dockerfile'}: the image {base} ")
 
 
 def test_a_missing_base_is_reported_with_the_existing_ones(folder: Path, tag: str, settings: Settings) -> None:
@@ -108,7 +129,7 @@ def test_a_base_of_an_older_release_is_named_with_what_has_replaced_it(
     (folder / "Dockerfile").write_text(f"FROM local-only/{old}\n")
     with pytest.raises(BuildError, match=f"local-only/{old} is not on this machine") as caught:
         build_extension_image(folder, tag, settings=settings)
-    assert caught.value.fix.startswith(f"write FROM local-only/{new}:latest, as it is called since release 0.")
+    assert caught.value.fix.startswith(f"write local-only/{new}:latest, as it is called since release 0.")
 
 
 def test_a_base_by_the_development_kits_name_is_built_on_without_a_foreign_name_in_the_engine(

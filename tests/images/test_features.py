@@ -156,6 +156,45 @@ def test_a_frontend_of_its_own_decides_what_it_knows(here, monkeypatch: pytest.M
     assert "docker/dockerfile:1 cannot be pulled: no such host" in error.last_seen
 
 
+@pytest.mark.parametrize(
+    ("frontend", "version"),
+    [
+        ("docker/dockerfile:1.4", (1, 4)),
+        ("docker.io/docker/dockerfile:1.4.3@sha256:00", (1, 4)),
+        ("mirror.example:5000/docker/dockerfile-upstream:1.10", (1, 10)),
+        ("docker/dockerfile:1", None),
+        ("docker/dockerfile", None),
+        ("docker/dockerfile:1.7-labs", None),
+        ("example/frontend:1.4", None),
+    ],
+)
+def test_only_a_numbered_version_of_dockers_frontend_stays_as_it_is(
+    frontend: str, version: tuple[int, int] | None
+) -> None:
+    assert features.find_pinned(frontend) == version
+
+
+def test_a_numbered_frontend_that_is_older_than_a_feature_is_refused(here, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    here(BUILDKIT, NEW)
+    monkeypatch.setattr(builders, "pull_frontend", lambda _reference, _on_line: "")
+    error = refusal(f"# syntax=docker/dockerfile:1.2\n{MOUNT}")
+    assert error.cause == "my/Dockerfile:4: RUN with a here-document is newer than docker/dockerfile:1.2"
+    assert error.fix == "write `# syntax=docker/dockerfile:1`"
+    builders.check_features(Dockerfile(f"# syntax=docker/dockerfile:1.4\n{MOUNT}"), SiteSettings(), "Dockerfile")
+    # where it cannot be pulled the engine's own reads the file, and that is newer
+    monkeypatch.setattr(builders, "pull_frontend", lambda _reference, _on_line: "no such host")
+    builders.check_features(Dockerfile(f"# syntax=docker/dockerfile:1.2\n{MOUNT}"), SiteSettings(), "Dockerfile")
+
+
+def test_a_secret_that_becomes_a_variable_needs_a_newer_buildkit_than_other_mounts(here) -> None:  # type: ignore[no-untyped-def]
+    here(BUILDKIT, dataclasses.replace(OLD, version="27.0.3", api="1.46"))
+    error = refusal("FROM x\nRUN --mount=type=secret,id=a --mount=type=secret,id=b,env=B true\n")
+    assert error.cause == (
+        "my/Dockerfile:2: RUN --mount=type=secret with env= is newer than the BuildKit of Docker 27.0.3"
+    )
+    assert error.fix.startswith("install Docker 28.0 or newer")
+
+
 def test_a_site_that_buildkit_cannot_serve_uses_the_legacy_builder_with_the_reason(here) -> None:  # type: ignore[no-untyped-def]
     here(BUILDKIT, NEW)
     error = refusal(MOUNT, SiteSettings(network="builds"))
