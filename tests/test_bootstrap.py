@@ -262,6 +262,32 @@ def test_wrong_use_ends_with_status_2() -> None:
     assert "usage:" in done.stderr
 
 
+def test_a_clone_that_cannot_be_written_is_named_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".tox").touch()
+    monkeypatch.setattr(main, "find_clone", lambda: tmp_path)
+    monkeypatch.setattr(main, "_set_up", lambda: None)
+    assert main.main(["scenarios"]) == 2
+    assert capsys.readouterr().err.startswith(f"bootstrap: {tmp_path}/.tox cannot be used: File exists\n  fix: ")
+
+
+def test_an_unexpected_error_ends_with_a_crash_report_and_not_with_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_out_of_time() -> None:
+        raise subprocess.TimeoutExpired(["x"], 3)
+
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(main, "_set_up", run_out_of_time)
+    assert main.main(["scenarios"]) == 2
+    said = capsys.readouterr().err
+    (report,) = (tmp_path / "state" / "crashes").iterdir()
+    assert said.startswith("bootstrap: unexpected TimeoutExpired: ")
+    assert f"evidence: {report}" in said
+    assert "Traceback" not in said
+
+
 def test_an_old_python_is_refused_in_one_line() -> None:
     head = (ROOT / "harness/bootstrap/__main__.py").read_text("utf-8").partition("from harness")[0]
     old = head.replace("sys.version_info <", "(3, 9) <")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import http.server
 import json
 import os
@@ -500,6 +501,18 @@ def test_the_command_line_ends_with_3_where_something_is_missing(
     assert doctor.main([]) == 0
 
 
+def test_a_state_folder_that_cannot_be_written_is_named_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KAAPANA_HARNESS_STATE_DIR", str(tmp_path / "file" / "state"))
+    machine = Machine(BARE)
+    monkeypatch.setattr(command, "fix", functools.partial(doctor.fix, look=machine.look, apply=machine.apply))
+    assert doctor.main(["--fix"]) == 2
+    assert capsys.readouterr().err.startswith(f"doctor: {tmp_path}/file/state cannot be used: Not a directory\n")
+    assert machine.applied == []
+
+
 def test_the_doctor_needs_no_library_but_pythons_own() -> None:
     code = "import sys, harness.doctor, harness.bootstrap.main; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {_root()!r}); {code}"],
@@ -721,3 +734,16 @@ def test_buildx_is_installed_with_the_engine_where_the_distribution_has_it(
     packages = installed.partition(" --no-install-recommends ")[2].split()
     assert packages == ["docker.io", "iptables", "ca-certificates", *(["docker-buildx"] if offered else [])]
     assert said == [f"installing {', '.join(packages)} (apt-get)"]
+
+
+def test_a_package_index_that_does_not_answer_is_an_error_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PlatformError, match="apt-cache show docker-buildx: no such program"):
+        remedies._is_offered("docker-buildx")
+    (tmp_path / "apt-cache").write_text("#!/bin/sh\nexec /usr/bin/tail -f /dev/null\n")
+    (tmp_path / "apt-cache").chmod(0o755)
+    monkeypatch.setattr(remedies, "_APT_TIMEOUT_S", 0.2)
+    with pytest.raises(PlatformError, match="apt-cache show docker-buildx: not done after"):
+        remedies._is_offered("docker-buildx")

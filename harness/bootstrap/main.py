@@ -12,9 +12,10 @@ from pathlib import Path
 
 from harness import doctor
 from harness.bootstrap import browser, compiler, environment
+from harness.common import crash
 from harness.common.locking import hold_lock
 from harness.doctor import checks, probe
-from harness.errors import HarnessError, PlatformError, UsageError
+from harness.errors import PlatformError, UsageError
 
 USAGE = "usage: python3 -m harness.bootstrap {scenarios|tests|ENV} [-- ARGUMENTS OF PYTEST]"
 # the environments of `tests` without a chosen test; pytest comes last, so its summary ends the output
@@ -38,14 +39,15 @@ def main(arguments: Sequence[str]) -> int:
         if browser.is_wanted(name, extra):
             browser.provide(_host(), _say)
         environ = environment.make_tox_environment(folder, os.environ)
-    except HarnessError as error:
-        print(f"bootstrap: {error}", file=sys.stderr)
-        return error.exit_status
+        _say(f"ready after {time.monotonic() - started:.1f} s; tox -e {name}")
+        return _run_tox(root, environment.find_python(folder), name, extra, environ)
     except KeyboardInterrupt:
         print("bootstrap: interrupted", file=sys.stderr)
         return 130
-    _say(f"ready after {time.monotonic() - started:.1f} s; tox -e {name}")
-    return _run_tox(root, environment.find_python(folder), name, extra, environ)
+    except Exception as error:
+        explained = crash.explain(error)
+        print(f"bootstrap: {explained}", file=sys.stderr)
+        return explained.exit_status
 
 
 def _run_tox(root: Path, python: Path, name: str, extra: list[str], environ: Mapping[str, str]) -> int:

@@ -7,7 +7,7 @@ import functools
 import io
 import secrets
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,10 +40,8 @@ def examine(path: Path) -> str:
         EngineError: there is no container engine, or it does not run the container.
         ImageError: the image with the validator cannot be made, or lacks it.
     """
-    import docker.errors
     import requests
 
-    from harness import engine
     from harness.cluster import ledger
     from harness.engine import connect, leftovers
 
@@ -53,32 +51,45 @@ def examine(path: Path) -> str:
     entry = ledger.new_entry(f"examine-{secrets.token_hex(4)}", cluster="")
     name = f"kh-{entry.id}"
     with contextlib.closing(connect(timeout_s=SECONDS + 30)) as client:
-        api = client.api
         try:
-            engine.create_container(
-                api,
-                image,
-                [_SCRIPT, mark],
-                name=name,
-                entrypoint=["sh", "-c"],
-                labels=leftovers.make_labels(entry),
-                user=f"{_NOBODY}:{_NOBODY}",
-                host_config=api.create_host_config(
-                    auto_remove=True,
-                    network_mode="none",
-                    mem_limit=_MEMORY,
-                    pids_limit=64,
-                    cap_drop=["ALL"],
-                    security_opt=["no-new-privileges"],
-                ),
-            )
-            api.put_archive(name, _FOLDER, content)
-            output = _run(api, name)
-        except (docker.errors.APIError, requests.RequestException) as error:
-            raise EngineError(f"the engine does not run the validator: {engine.read_message(error)}") from None
-        finally:
-            leftovers.remove_container(client, name)
+            output = _start_and_read(client.api, image, name, leftovers.make_labels(entry), content, mark)
+        except BaseException:
+            # this error is the cause, also where the engine is gone and removes nothing
+            with contextlib.suppress(requests.RequestException):
+                leftovers.remove_container(client, name)
+            raise
+        leftovers.remove_container(client, name)
     return read_words(output, mark, path)
+
+
+def _start_and_read(api: APIClient, image: str, name: str, labels: Mapping[str, str], content: bytes, mark: str) -> str:
+    import docker.errors
+    import requests
+
+    from harness import engine
+
+    try:
+        engine.create_container(
+            api,
+            image,
+            [_SCRIPT, mark],
+            name=name,
+            entrypoint=["sh", "-c"],
+            labels=dict(labels),
+            user=f"{_NOBODY}:{_NOBODY}",
+            host_config=api.create_host_config(
+                auto_remove=True,
+                network_mode="none",
+                mem_limit=_MEMORY,
+                pids_limit=64,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+            ),
+        )
+        api.put_archive(name, _FOLDER, content)
+        return _run(api, name)
+    except (docker.errors.APIError, requests.RequestException) as error:
+        raise EngineError(f"the engine does not run the validator: {engine.read_message(error)}") from None
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """Turn unexpected exceptions into errors for a reader: a first line, an exit status, and the traceback in a file.
 
-Both ends of the harness use it: the command line (:mod:`harness.cli.exit_status`) and pytest
-(:mod:`harness.plugin.failures`).
+Every end of the harness uses it: the command line (:mod:`harness.cli.exit_status`), pytest
+(:mod:`harness.plugin.failures`), and the set-up, which has nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Final
 
 from harness import __version__
 from harness.common.redaction import redact
-from harness.errors import HarnessError, PlatformError, UsageError
+from harness.errors import EngineError, HarnessError, PlatformError, UsageError
 
 _FOLDER: Final = "crashes"
 _KEPT: Final = 20
@@ -40,10 +40,13 @@ _OF_PATHS: Final = frozenset(
         errno.EINVAL,
         errno.EILSEQ,
         errno.ENXIO,
+        errno.EROFS,
     }
 )
 # packages whose errors tell of the engine, a cluster or a network
 _OF_THE_ENVIRONMENT: Final = frozenset({"docker", "requests", "urllib3", "httpx", "httpcore", "h11", "minio", "ssl"})
+# wrong use of docker-py is a bug of the harness
+_WRONG_CALLS: Final = frozenset({"InvalidArgument", "NullResource", "DeprecatedMethod"})
 # names of what must not be read by others, followed by their values
 _SECRET: Final = re.compile(
     r"(?i)((?:pass(?:word|wd|phrase)?|secret|token|credential|authorization|api[_-]?key|access[_-]?key|cookie)"
@@ -57,11 +60,13 @@ _TOKEN: Final = re.compile(r"\beyJ[\w-]{8,4096}\.[\w-]{8,8192}\.[\w-]{0,4096}")
 def explain(error: BaseException) -> HarnessError:
     """Return an error for the author in place of one that has escaped.
 
-    An error of the harness is returned unchanged. Unusable paths and full disks are explained in one line. Unexpected
-    errors get a crash report, whose path is the evidence.
+    An error of the harness is returned unchanged. Unusable paths, full disks and refusals of the engine are explained
+    in one line. Unexpected errors get a crash report, whose path is the evidence.
     """
     if isinstance(error, HarnessError):
         return error
+    if _is_of_the_engine(error):
+        return _explain_engine(error)
     if isinstance(error, OSError) and (foreseen := _explain_system_error(error)) is not None:
         return foreseen
     if isinstance(error, UnicodeEncodeError) and "surrogates not allowed" in error.reason:
@@ -69,6 +74,35 @@ def explain(error: BaseException) -> HarnessError:
             f"a name or a text is not UTF-8: {error.object[:200]!r}", fix="rename it, or set a locale with UTF-8"
         )
     return _crash(error)
+
+
+def _is_of_the_engine(error: BaseException) -> bool:
+    """Return whether docker-py, or its connection to the engine, raised the error; no library is imported for it."""
+    if any(kind.__module__ == "docker.errors" for kind in type(error).__mro__):
+        return type(error).__name__ not in _WRONG_CALLS
+    if _packages(error).isdisjoint({"requests", "urllib3"}):
+        return False
+    # a test of the user may send its own requests, to anything
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(module.startswith(("docker.", "harness.engine.")) for module in modules)
+
+
+def _explain_engine(error: BaseException) -> EngineError:
+    words = " ".join(str(getattr(error, "explanation", None) or error).split()) or type(error).__name__
+    how = "refuses a request" if "docker" in _packages(error) else "does not answer"
+    return EngineError(
+        f"the container engine {how}: {redact_all(words)}",
+        last_seen=_request(error) or _innermost(error),
+        fix="`kaapana-harness doctor` examines the engine",
+    )
+
+
+def _request(error: BaseException) -> str:
+    """Return method and path of the request that failed; empty where the error does not have it."""
+    answer = getattr(error, "response", None)
+    request = getattr(answer, "request", None) or getattr(error, "request", None)
+    path = str(getattr(request, "path_url", "")).partition("?")[0]
+    return f"{getattr(request, 'method', '')} {path}" if path else ""
 
 
 def _explain_system_error(error: OSError) -> HarnessError | None:
@@ -99,8 +133,11 @@ def _crash(error: BaseException) -> HarnessError:
 
 
 def _is_of_the_environment(error: BaseException) -> bool:
-    packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    return isinstance(error, OSError | MemoryError) or not packages.isdisjoint(_OF_THE_ENVIRONMENT)
+    return isinstance(error, OSError | MemoryError) or not _packages(error).isdisjoint(_OF_THE_ENVIRONMENT)
+
+
+def _packages(error: BaseException) -> set[str]:
+    return {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
 
 
 def _innermost(error: BaseException) -> str:
@@ -114,7 +151,8 @@ def _report(error: BaseException) -> tuple[str, str]:
     for folder in (_state_folder, _temporary_folder):
         try:
             return str(_write(folder(), text)), ""
-        except (OSError, ValueError, HarnessError) as problem:
+        # the set-up may run without the libraries of the settings
+        except (ImportError, OSError, ValueError, HarnessError) as problem:
             reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
     return "", f"no crash report could be written: {reason}"
 

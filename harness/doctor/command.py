@@ -8,13 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from harness.common import crash
 from harness.common.locking import hold_lock
 from harness.doctor import checks, probe, remedies
 from harness.doctor.checks import Check, decide
 from harness.doctor.engine import ask_engine
 from harness.doctor.facts import EngineFacts, Facts
 from harness.doctor.node_checks import decide_nodes
-from harness.errors import EngineError, HarnessError, PlatformError
+from harness.errors import EngineError, PlatformError
 
 _LOCK_TIMEOUT_S = 900.0
 
@@ -146,7 +147,7 @@ def _find_engine_check(found: Sequence[Check]) -> Check:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print one line for each check; return 0 when the harness can run here, 3 when not (``doctor [--fix]``)."""
+    """Print one line for each check; return 0 when the harness can run here, otherwise 3 or 2 (``doctor [--fix]``)."""
     parser = argparse.ArgumentParser(
         prog="kaapana-harness doctor", description="What is missing on this machine, and the command that fixes it."
     )
@@ -159,11 +160,13 @@ def main(arguments: Sequence[str]) -> int:
     try:
         fixed = fix(say) if options.fix else None
         facts = probe.collect_facts(for_nodes=True)
-    except HarnessError as error:
-        print(f"doctor: {error}", file=sys.stderr)
-        return error.exit_status
-    result = decide(facts) if fixed is None else fixed
-    for check in [*result, *examine_nodes(facts)]:
+        result = decide(facts) if fixed is None else fixed
+        nodes = examine_nodes(facts)
+    except Exception as error:
+        explained = crash.explain(error)
+        print(f"doctor: {explained}", file=sys.stderr)
+        return explained.exit_status
+    for check in [*result, *nodes]:
         print(check, flush=True)
     missing = any(check.status == checks.MISSING for check in result)
     return PlatformError.exit_status if missing else 0

@@ -74,8 +74,16 @@ def _update() -> None:
 
 
 def _is_offered(package: str) -> bool:
-    done = subprocess.run(["apt-cache", "show", package], capture_output=True, check=False, timeout=_APT_TIMEOUT_S)
-    return done.returncode == 0
+    command = ["apt-cache", "show", package]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=_APT_TIMEOUT_S)
+    except FileNotFoundError:
+        outcome = "no such program"
+    except subprocess.TimeoutExpired:
+        outcome = f"not done after {_APT_TIMEOUT_S:.0f} s"
+    else:
+        return done.returncode == 0
+    raise PlatformError(f"{' '.join(command)}: {outcome}", fix="run it by hand")
 
 
 def _apt(*arguments: str) -> None:

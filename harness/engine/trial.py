@@ -26,6 +26,7 @@ from harness.wire.container_logs import READABLE_LOG
 from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
+    import docker
     from docker import APIClient
 
 LOOPBACK = "127.0.0.1"
@@ -48,43 +49,57 @@ def try_engine(image: str) -> None:
             or a container does not see what it mounts.
         NotRemovedError: the engine keeps something of it.
     """
-    import docker.errors
     import requests
 
     # of no cluster, and in no ledger: its labels let `prune` find what a kill leaves
     entry = ledger.new_entry(f"trial-{secrets.token_hex(4)}", cluster="")
     with contextlib.closing(connect()) as client:
         try:
-            # like those of pods: the engine's machine has no address on it
-            inside = {"com.docker.network.bridge.inhibit_ipv4": "true"}
-            labels = leftovers.make_labels(entry)
-            networks.create(client, f"kh-{entry.id}-pods", labels, internal=True, options=inside)
-            networks.create_edge(client, entry)
-            port = own_socket.try_candidates(
-                functools.partial(_start_and_reach, client.api, image, entry),
-                functools.partial(leftovers.remove_container, client, f"kh-{entry.id}"),
-            )
-            _check_mount(client.api, image, entry)
-            _check_push(client.api, f"localhost:{port}/kh-{entry.id}/trial")
-        except (docker.errors.APIError, requests.RequestException) as error:
-            words = engine.read_message(error)
-            raise EngineError(
-                f"the engine does not run containers as the platform needs them: {words}",
-                fix=networks.advise(words),
-            ) from None
-        finally:
-            leftovers.remove(client, entry.id)
+            _try_with(client, image, entry)
+        except BaseException:
+            # this error is the cause, also where the engine is gone and removes nothing
+            with contextlib.suppress(requests.RequestException):
+                leftovers.remove(client, entry.id)
+            raise
+        leftovers.remove(client, entry.id)
+
+
+def _try_with(client: docker.DockerClient, image: str, entry: ledger.Entry) -> None:
+    import docker.errors
+    import requests
+
+    try:
+        # like those of pods: the engine's machine has no address on it
+        inside = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+        labels = leftovers.make_labels(entry)
+        networks.create(client, f"kh-{entry.id}-pods", labels, internal=True, options=inside)
+        networks.create_edge(client, entry)
+        port = own_socket.try_candidates(
+            functools.partial(_start_and_reach, client.api, image, entry),
+            functools.partial(leftovers.remove_container, client, f"kh-{entry.id}"),
+        )
+        _check_mount(client.api, image, entry)
+        _check_push(client.api, f"localhost:{port}/kh-{entry.id}/trial")
+    except (docker.errors.APIError, requests.RequestException) as error:
+        words = engine.read_message(error)
+        raise EngineError(
+            f"the engine does not run containers as the platform needs them: {words}",
+            fix=networks.advise(words),
+        ) from None
 
 
 def _start_and_reach(api: APIClient, image: str, entry: ledger.Entry, source: str) -> int:
-    port = _start(api, image, entry, source)
-    _wait_until_listening(api, f"kh-{entry.id}")
+    name = f"kh-{entry.id}"
+    _start(api, image, entry, source)
+    # a container that has ended publishes nothing: its log is the cause
+    _wait_until_listening(api, name)
+    port = _find_port(api, name)
     _check_socket(_reach(port, entry.id), source)
     return port
 
 
-def _start(api: APIClient, image: str, entry: ledger.Entry, source: str) -> int:
-    """Start a container as the control plane is started, and return the port at which it is published."""
+def _start(api: APIClient, image: str, entry: ledger.Entry, source: str) -> None:
+    """Start a container as the control plane is started."""
     from docker.types import LogConfig, Mount
 
     name = f"kh-{entry.id}"
@@ -103,7 +118,17 @@ def _start(api: APIClient, image: str, entry: ledger.Entry, source: str) -> int:
     engine.create_container(api, image, command, name=name, host_config=host, ports=ports, labels=labels, user="0")
     api.start(name)
     api.connect_container_to_network(name, f"{name}-pods")
-    return int(api.port(name, trial_program.PORT)[0]["HostPort"])
+
+
+def _find_port(api: APIClient, name: str) -> int:
+    published = api.port(name, trial_program.PORT)
+    if not published:
+        raise EngineError(
+            f"the engine publishes no port of a container at {LOOPBACK}",
+            last_seen=f"container {name} listens at its port {trial_program.PORT}",
+            fix="use an engine that publishes ports (Docker on Linux), and read its log",
+        )
+    return int(published[0]["HostPort"])
 
 
 def _wait_until_listening(api: APIClient, name: str) -> None:

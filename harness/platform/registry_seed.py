@@ -7,20 +7,22 @@ system is then kept as an image; a push into an environment only transfers the a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import httpx
 
 from harness import engine as engines
+from harness.cluster import ledger
 from harness.common.locking import lock_image
 from harness.common.progress import OnProgress
 from harness.common.references import split_reference
-from harness.errors import PlatformError
+from harness.engine import leftovers, networks
+from harness.errors import EngineError, PlatformError
 from harness.images import RegistryClient
 from harness.images.cleanup import SEED_PREFIX
 from harness.wire.container_logs import READABLE_LOG
@@ -28,6 +30,7 @@ from harness.wire.images import MANIFEST_TYPES
 from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
+    import docker
     from docker import APIClient
 
     from harness.settings.builds import BuildSettings
@@ -66,14 +69,11 @@ def ensure(settings: BuildSettings, tags: Mapping[str, str], say: OnProgress) ->
         EngineError, ImageError, PlatformError: it cannot be made.
     """
     tag = make_tag(tags)
-    api = engines.connect_api(timeout_s=600)
-    try:
-        if engines.find_image(api, tag) is None:
+    with contextlib.closing(engines.connect(timeout_s=600)) as client:
+        if engines.find_image(client.api, tag) is None:
             with lock_image("registry-seeded", settings):
-                if engines.find_image(api, tag) is None:
-                    _make(api, tags, tag, say)
-    finally:
-        api.close()
+                if engines.find_image(client.api, tag) is None:
+                    _make(client, tags, tag, say)
     return tag
 
 
@@ -103,44 +103,93 @@ def _mount_layer(client: httpx.Client, repository: str, digest: str, source: str
         client.delete(answer.headers["location"])
 
 
-def _make(api: APIClient, tags: Mapping[str, str], tag: str, say: OnProgress) -> None:
-    from docker.types import LogConfig
+def _make(client: docker.DockerClient, tags: Mapping[str, str], tag: str, say: OnProgress) -> None:
+    import requests
 
     say("[registry] storing the base layers (once)")
     started = time.monotonic()
-    name = f"kh-seed-{secrets.token_hex(4)}"
+    # of no cluster, and in no ledger: its labels let `prune` find the network that a kill leaves
+    entry = ledger.new_entry(f"seed-{secrets.token_hex(4)}", cluster="")
+    try:
+        _fill(client, entry, tags, tag)
+    except BaseException:
+        # this error is the cause, also where the engine is gone and removes nothing
+        with contextlib.suppress(requests.RequestException):
+            leftovers.remove(client, entry.id)
+        raise
+    leftovers.remove(client, entry.id)
+    say(f"[registry] base layers stored after {time.monotonic() - started:.1f} s")
+
+
+def _fill(client: docker.DockerClient, entry: ledger.Entry, tags: Mapping[str, str], tag: str) -> None:
+    """Start a registry in a network of its own, push the base images to it, and keep it as an image.
+
+    Raises:
+        EngineError: the engine refuses something, or does not answer.
+        PlatformError: the registry does not answer.
+    """
+    import docker.errors
+    import requests
+
+    try:
+        networks.create_edge(client, entry)
+        with _registry(client.api, entry, tags["registry"]) as container:
+            _push(client.api, container, tags)
+            changes = 'CMD ["registry", "serve", "/etc/docker/registry/config.yml"]'
+            client.api.commit(container, *split_reference(tag), changes=changes)
+    except (docker.errors.APIError, requests.RequestException) as error:
+        words = engines.read_message(error)
+        raise EngineError(
+            f"the engine does not make the registry with the base layers: {words}", fix=networks.advise(words)
+        ) from None
+
+
+@contextlib.contextmanager
+def _registry(api: APIClient, entry: ledger.Entry, image: str) -> Iterator[str]:
+    """Yield the id of a container with a registry, which ends with the block."""
+    from docker.types import LogConfig
+
     container = engines.create_container(
         api,
-        tags["registry"],
+        image,
         _COMMAND,
-        name=name,
+        name=f"kh-{entry.id}",
         ports=[5000],
         stdin_open=True,
         environment={"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": DATA_DIR},
+        # none of an environment: the image that is made of it keeps them
         labels={engines.LABEL_NAME: "registry-seeded"},
         host_config=api.create_host_config(
-            port_bindings={5000: ("127.0.0.1", None)}, auto_remove=True, log_config=LogConfig(**READABLE_LOG)
+            network_mode=networks.name_edge(entry.id),
+            port_bindings={5000: ("127.0.0.1", None)},
+            auto_remove=True,
+            log_config=LogConfig(**READABLE_LOG),
         ),
     )
     # attach before the start: the container lives as long as this connection
     connection = api.attach_socket(container, params={"stdin": 1, "stream": 1})
     try:
         api.start(container)
-        address = f"localhost:{api.port(container, 5000)[0]['HostPort']}"
-        with RegistryClient(address) as registry:
-            polling = Polling(timeout_s=_READY_S, pause_s=0.05)
-            while not registry.ready():
-                if not polling.again():
-                    raise PlatformError(
-                        f"the registry of {tags['registry']} did not answer within {_READY_S:.0f} s",
-                        last_seen=api.logs(container, tail=20).decode("utf-8", "replace"),
-                    )
-            for seed in SEEDS:
-                registry.push(tags[seed], f"{SEED_PREFIX}{seed}:latest")
-        changes = 'CMD ["registry", "serve", "/etc/docker/registry/config.yml"]'
-        api.commit(container, *split_reference(tag), changes=changes)
+        yield container
     finally:
         connection.close()
-        with suppress(Exception):
-            api.remove_container(container, force=True)
-    say(f"[registry] base layers stored after {time.monotonic() - started:.1f} s")
+
+
+def _push(api: APIClient, container: str, tags: Mapping[str, str]) -> None:
+    published = api.port(container, 5000)
+    if not published:
+        raise EngineError(
+            "the engine publishes no port of a container at 127.0.0.1",
+            last_seen=f"port 5000 of {tags['registry']}",
+            fix="use an engine that publishes ports (Docker on Linux), and read its log",
+        )
+    with RegistryClient(f"localhost:{published[0]['HostPort']}") as registry:
+        polling = Polling(timeout_s=_READY_S, pause_s=0.05)
+        while not registry.ready():
+            if not polling.again():
+                raise PlatformError(
+                    f"the registry of {tags['registry']} did not answer within {_READY_S:.0f} s",
+                    last_seen=api.logs(container, tail=20).decode("utf-8", "replace"),
+                )
+        for seed in SEEDS:
+            registry.push(tags[seed], f"{SEED_PREFIX}{seed}:latest")

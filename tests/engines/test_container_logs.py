@@ -59,6 +59,14 @@ class Api:
     def create_container(self, image: str, *arguments: object, host_config: dict[str, Any], **more: object) -> None:
         raise AskedError(host_config)
 
+    def create_network(self, *arguments: object, **options: object) -> None:
+        pass
+
+    def containers(self, **options: object) -> list[Any]:
+        return []
+
+    networks = images = containers
+
     def info(self) -> dict[str, Any]:
         return {"DockerRootDir": "/var/lib/docker"}
 
@@ -71,7 +79,7 @@ def _copy(api: Any) -> None:
 
 
 def _seed(api: Any) -> None:
-    registry_seed._make(api, {"registry": "image"}, "tag", lambda line: None)
+    registry_seed._make(SimpleNamespace(api=api), {"registry": "image"}, "tag", lambda line: None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("make", [_copy, _seed], ids=["copies for kind's nodes", "a registry with base layers"])

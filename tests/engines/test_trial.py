@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from harness import images
+from harness.cluster import ledger
 from harness.engine import connect, leftovers, own_socket, trial
 from harness.errors import EngineError
 from harness.images import resolve
@@ -33,15 +34,48 @@ def test_an_engine_that_serves_passes(services_image: str) -> None:
 
 def test_a_published_port_that_is_not_reached_is_named(services_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "_ANSWERS_S", 0.5)
-    start = trial._start
     # as from a network of its own: no process listens there
-    monkeypatch.setattr(trial, "_start", lambda *arguments: start(*arguments) and 1)
+    monkeypatch.setattr(trial, "_find_port", lambda *arguments: 1)
     with pytest.raises(
         EngineError, match=r"port \d+ of 127.0.0.1, which the engine publishes, is not reached"
     ) as caught:
         trial.try_engine(services_image)
     assert "refused" in caught.value.last_seen
     assert "--network host" in caught.value.fix
+
+
+class Api:
+    """An engine whose container has started, and publishes nothing."""
+
+    def __init__(self, log: str, *, running: bool) -> None:
+        self._log = log
+        self._running = running
+
+    def logs(self, name: str) -> bytes:
+        return self._log.encode()
+
+    def inspect_container(self, name: str) -> dict[str, Any]:
+        return {"State": {"Running": self._running}}
+
+    def port(self, name: str, port: int) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("log", "running", "cause", "last_seen"),
+    [
+        ("No space left on device", False, "a container does not run a program", "No space left on device"),
+        ("listening", True, "the engine publishes no port of a container at 127.0.0.1", "listens at its port 8000"),
+    ],
+    ids=["it has ended", "it listens"],
+)
+def test_a_container_without_a_published_port_is_an_error_that_tells_why(
+    log: str, running: bool, cause: str, last_seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "_start", lambda *arguments: None)
+    with pytest.raises(EngineError, match=cause) as caught:
+        trial._start_and_reach(Api(log, running=running), "i", ledger.new_entry("x", cluster=""), "s")  # type: ignore[arg-type]
+    assert last_seen in caught.value.last_seen
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Callable
@@ -9,12 +10,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import docker
 import pytest
 
-from harness.cluster.kind import command, privileges
+from harness.cluster.kind import command, preparation, privileges
 from harness.doctor.remedies import RUNTIME
+from harness.engine import connect
 from harness.errors import EngineError
 from harness.settings import Settings
+from tests.engines.recorder import Recorder
 
 WITHHELD, WHOLE = SimpleNamespace(resource_capability=False), SimpleNamespace(resource_capability=True)
 Machine = Callable[[SimpleNamespace, Any], None]
@@ -122,6 +126,32 @@ def test_a_missing_docker_program_is_named_with_the_way_to_get_it(
     with pytest.raises(EngineError, match="docker is not on PATH") as caught:
         privileges.docker_command(Settings().state)
     assert "apt install" in caught.value.fix
+
+
+def _copy(client: docker.DockerClient) -> None:
+    preparation._copy(client, "true", "a", ["b"], {}, "image")
+
+
+def _start_containerd(client: docker.DockerClient) -> None:
+    with preparation._containerd(client, "image", "a", {}):
+        pytest.fail("it runs")
+
+
+@pytest.mark.parametrize("make", [_copy, _start_containerd], ids=["copies for the nodes", "their content"])
+def test_a_privileged_container_that_the_engine_refuses_is_named_with_its_words_and_the_advice(
+    make: Callable[[docker.DockerClient], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = {"POST /containers/.*/start": (500, "operation not permitted")}
+    recorder = Recorder(refusals=refused, inside={"DockerRootDir": "/var/lib/docker"})
+    monkeypatch.setattr(privileges, "make_host_options", lambda api: {})
+    with recorder.listening(tmp_path / "s") as url:
+        monkeypatch.setenv("DOCKER_HOST", url)
+        with contextlib.closing(connect()) as client, pytest.raises(EngineError) as caught:
+            make(client)
+    assert caught.value.cause == "the engine does not start a privileged container, which a kind node is"
+    assert caught.value.last_seen == "operation not permitted"
+    assert "doctor --fix" in caught.value.fix
+    assert any(asked.startswith("DELETE /containers/") for asked in recorder.asked)
 
 
 def test_the_advice_for_an_engine_without_the_runtime_is_to_start_it_again() -> None:

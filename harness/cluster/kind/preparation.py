@@ -21,8 +21,8 @@ from harness.cluster.kind.images import make_node_name, transfer
 from harness.cluster.kind.nodes import KindNode
 from harness.common.locking import lock_image
 from harness.common.progress import OnProgress
-from harness.engine import connect, create_container
-from harness.errors import PlatformError
+from harness.engine import connect, create_container, read_message
+from harness.errors import EngineError, PlatformError
 from harness.settings.builds import BuildSettings
 from harness.wire.container_logs import READABLE_LOG
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import docker
+    from docker import APIClient
 
 # the engine's folder of volumes: links can only be made within one mount
 _VOLUMES = "/volumes"
@@ -86,7 +87,7 @@ def ensure(settings: BuildSettings, node_image: str, images: Iterable[str], on_p
         on_progress: gets a line for each step.
 
     Raises:
-        ImageError, PlatformError: they cannot be put into it.
+        EngineError, ImageError, PlatformError: they cannot be put into it.
     """
     with contextlib.closing(connect(timeout_s=int(settings.build_timeout))) as client:
         ids = sorted({str(client.images.get(image).id) for image in images})
@@ -122,7 +123,7 @@ def lay_out(
         image: with a shell and ``cp``.
 
     Raises:
-        PlatformError: it failed; the caller removes the volumes by their labels.
+        EngineError, PlatformError: it failed; the caller removes the volumes by their labels.
     """
     for target in targets:
         client.api.create_volume(target, labels={**labels, bases.LABEL_USES: base})
@@ -205,7 +206,7 @@ def _containerd(client: docker.DockerClient, image: str, volume: str, labels: Ma
         api, image, entrypoint=["sleep"], command=["infinity"], host_config=host, labels=dict(labels)
     )
     try:
-        api.start(container)
+        _start_privileged(api, container)
         node = KindNode(container)
         node.run("sh", "-c", _START)
         yield node
@@ -214,13 +215,31 @@ def _containerd(client: docker.DockerClient, image: str, volume: str, labels: Ma
         api.remove_container(container, force=True, v=True)
 
 
+def _start_privileged(api: APIClient, container: str) -> None:
+    """Start a container: it may be the first privileged one that the engine is asked for.
+
+    Raises:
+        EngineError: the engine refuses it.
+    """
+    import docker.errors
+
+    try:
+        api.start(container)
+    except docker.errors.APIError as error:
+        raise EngineError(
+            "the engine does not start a privileged container, which a kind node is",
+            last_seen=read_message(error),
+            fix=privileges.advise(api),
+        ) from None
+
+
 def _copy(
     client: docker.DockerClient, script: str, source: str, targets: Sequence[str], labels: Mapping[str, str], image: str
 ) -> None:
     """Fill volumes from another one, in a container that is removed after it.
 
     Raises:
-        PlatformError: it failed.
+        EngineError, PlatformError: it failed.
     """
     from docker.types import LogConfig
 
@@ -244,7 +263,7 @@ def _copy(
         labels=dict(labels),
     )
     try:
-        api.start(container)
+        _start_privileged(api, container)
         status = int(api.wait(container, timeout=600)["StatusCode"])
         output = api.logs(container).decode("utf-8", "replace")
     finally:
