@@ -6,10 +6,10 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import IO, TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from harness.engine.connection import connect_api, raise_for_status, read_message
+from harness.engine.connection import connect_api, find_error_in_text, raise_for_status, read_message
 from harness.engine.transfers import TransferError, load
 from harness.errors import ImageError
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _UNPACKING: Final = re.compile(r"Error unpacking image (?P<name>\S+): (?P<words>.*)", re.DOTALL)
 
 _BLOCK: Final = 1 << 20
+# an engine with its own image store answers when it has copied all of them
+_SILENT_S: Final = 600.0
+_TAR_END: Final = bytes(1024)
+# bytes at the end of an archive in which a message of the engine is looked for
+_MESSAGE: Final = 1 << 16
 
 LABEL_NAME = "kaapana-harness.image"
 """Label of every image that was made here: the name in the catalogue, or ``extension``."""
@@ -120,28 +125,35 @@ def find_layers(reference: str) -> tuple[str, ...]:
         engine.close()
 
 
-def save_images(engine: APIClient, names: Iterable[str], output: IO[bytes]) -> None:
-    """Write an archive of images, as ``docker save`` does.
+def save_images(engine: APIClient, names: Iterable[str]) -> Iterator[bytes]:
+    """Yield the blocks of an archive of images, as ``docker save`` makes it.
+
+    An engine that fails after it has begun to answer can only write its message behind the archive. So whoever uses
+    the blocks has to throw away the result if an error follows them.
 
     Args:
         engine: a client.
         names: of the images, with their tags.
-        output: a file.
 
     Raises:
-        ImageError: the engine refuses, with its own words.
+        ImageError: the engine refuses or fails, with its own words.
     """
     import requests
 
+    end = b""
     try:
         # get_image of docker-py saves one name only; the engine takes several
         url = f"{engine.base_url}/v{engine.api_version}/images/get"
-        with engine.get(url, params={"names": list(names)}, stream=True) as answer:
+        with engine.get(url, params={"names": list(names)}, stream=True, timeout=_SILENT_S) as answer:
             raise_for_status(answer)
             for block in answer.iter_content(_BLOCK):
-                output.write(block)
+                end = (end + block)[-_MESSAGE:]
+                yield block
     except requests.RequestException as error:
         raise ImageError("the images cannot be saved", last_seen=read_message(error)) from None
+    if not end.endswith(_TAR_END):
+        message = find_error_in_text(end[max(0, end.rfind(b'{"error')) :].decode("utf-8", "replace"))
+        raise ImageError("the images cannot be saved", last_seen=message or "the archive ends early")
 
 
 def load_images(engine: APIClient, archive: Iterable[bytes], shown: str) -> None:

@@ -210,7 +210,7 @@ def write_archive(images: Iterable[PodImage], archive: Path, say: OnProgress) ->
     try:
         say(f"saving {len(images)} images to {archive.name}")
         with temporary_names.give_names(api, names), partial.open("wb") as file:
-            engine.save_images(api, names, file)
+            file.writelines(engine.save_images(api, names))
         partial.replace(archive)
     except (docker.errors.APIError, requests.RequestException) as error:
         raise ImageError("the images cannot be saved", last_seen=engine.read_message(error)) from None

@@ -24,7 +24,7 @@ _VERSION = {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What comes to a request: a status with a message, or documents one by one, each after a pause.
+    """What comes to a request: a status with a message, or documents (or bytes) one by one, each after a pause.
 
     Attributes:
         silent: after them nothing comes, in place of the end.
@@ -125,7 +125,7 @@ class _Handler(WithoutAddress, http.server.BaseHTTPRequestHandler):
             self.end_headers()
         for document in answer.documents:
             time.sleep(answer.pause_s)
-            self._send_chunk(json.dumps(document).encode() + b"\r\n")
+            self._send_chunk(document if isinstance(document, bytes) else json.dumps(document).encode() + b"\r\n")
         if answer.silent:
             client = select.poll()
             client.register(self.connection, select.POLLRDHUP)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.cluster.kind import command, keeper
-from harness.cluster.kind.nodes import KindNode, save
+from harness.cluster.kind.nodes import KindNode
 from harness.doctor.builder import Builder, find_builder
 from harness.doctor.client_environment import make_client_environment
 from harness.images import buildkit
@@ -48,11 +48,6 @@ def run_on_a_node(program: Path, tmp_path: Path) -> None:
     KindNode("node").run("true")
 
 
-def save_images(program: Path, tmp_path: Path) -> None:
-    with save(["x:1"]) as stream:
-        stream.read()
-
-
 def make_a_cluster(program: Path, tmp_path: Path) -> None:
     order = keeper.ClusterOrder("e1", [str(program)], {"KUBECONFIG": "/own"}, {}, "")
     keeper._Keeper(order, tmp_path)._make()
@@ -62,7 +57,7 @@ def read_the_version_of_kind(program: Path, tmp_path: Path) -> None:
     command.read_version(program)
 
 
-CALLS = (build, look_for_the_builder, run_on_a_node, save_images, make_a_cluster, read_the_version_of_kind)
+CALLS = (build, look_for_the_builder, run_on_a_node, make_a_cluster, read_the_version_of_kind)
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -7,7 +7,6 @@ import ipaddress
 import json
 import os
 import secrets
-import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ import pytest
 
 from harness import doctor, engine, images
 from harness.cluster import open_cluster
-from harness.cluster.kind.nodes import save
+from harness.cluster.kind.nodes import pipe
 from harness.doctor.builder import find_socket_builder
 from harness.engine import connect, leftovers, networks
 from harness.errors import BuildError, EngineError, ImageError
@@ -127,11 +126,12 @@ def test_an_image_is_pushed_and_pulled_there(play: Play, services_image: str, se
     assert standin.refused == []
 
 
-@pytest.mark.skipif(shutil.which("docker") is None, reason="kind needs the program docker")
-def test_the_program_docker_of_kind_reaches_the_same_engine(play: Play, services_image: str) -> None:
+def test_images_are_streamed_to_a_node_of_kind_there(play: Play, services_image: str) -> None:
     standin = play(StandIn(api="1.48", minimum="1.44"))
-    with save([services_image]) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-        assert "manifest.json" in archive.getnames()
+    with contextlib.closing(engine.connect_api()) as api:
+        saved = engine.save_images(api, [services_image])
+        with pipe(saved) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            assert "manifest.json" in archive.getnames()
     assert standin.refused == []
 
 

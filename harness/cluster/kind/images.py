@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness import engine
 from harness.artefacts import engine_archives
-from harness.cluster.kind.nodes import KindNode, pipe, run_on_all, save
+from harness.cluster.kind.nodes import KindNode, pipe, run_on_all
 from harness.common.references import split_reference, to_canonical, to_familiar
 from harness.errors import ImageError, PlatformError
 from harness.images.derivation import derive_image, make_archive
@@ -44,7 +44,7 @@ def transfer(client: docker.DockerClient, node: KindNode, image_ids: Iterable[st
     try:
         for image, name in names.items():
             client.api.tag(image, *split_reference(name))
-        with save(list(names.values())) as archive:
+        with pipe(engine.save_images(client.api, names.values())) as archive:
             node.import_images(archive)
     finally:
         for name in names.values():

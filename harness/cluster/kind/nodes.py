@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from harness.cluster.kind import names
 from harness.cluster.kind.config import CERTS_DIR, make_hosts_toml
 from harness.doctor.client_environment import make_client_environment
-from harness.errors import ImageError, PlatformError
+from harness.errors import PlatformError
 from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
@@ -189,31 +189,6 @@ def pipe(blocks: Iterator[bytes]) -> Iterator[IO[bytes]]:
         writer.join()
         if failures:
             raise failures[0]
-
-
-@contextlib.contextmanager
-def save(references: list[str]) -> Iterator[IO[bytes]]:
-    """Yield the stream of ``docker save`` of several images.
-
-    Raises:
-        ImageError: the engine cannot save them.
-    """
-    with subprocess.Popen(
-        ["docker", "save", *references],
-        stdin=subprocess.DEVNULL,
-        env=make_client_environment(os.environ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        try:
-            yield process.stdout
-        finally:
-            process.stdout.close()
-            trouble = process.stderr.read().decode("utf-8", "replace").strip()
-        if process.wait():
-            raise ImageError("the engine cannot save images for the nodes", last_seen=trouble)
 
 
 def run_on_all(nodes: Iterable[KindNode], action: str, *arguments: object) -> None:

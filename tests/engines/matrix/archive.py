@@ -37,7 +37,7 @@ def save(path: Path, names: list[str]) -> None:
     with engine.connect_api() as api, part.open("wb") as output:
         if _UNDER_NODES in names and engine.find_image(api, node := node_build.make_tag(tags[_UNDER_NODES])):
             wanted.add(node)
-        engine.save_images(api, sorted(wanted), output)
+        output.writelines(engine.save_images(api, sorted(wanted)))
     part.replace(path)
 
 

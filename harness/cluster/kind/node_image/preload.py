@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from harness.settings.builds import BuildSettings
 
-_BLOCK = 1 << 20
 _START = """\
 set -eu
 (/usr/bin/containerd >/tmp/containerd.log 2>&1 & echo $! >/tmp/containerd.pid)
@@ -165,8 +164,7 @@ def _import(api: APIClient, container: str, local: str, references: Sequence[str
 def _archive(api: APIClient, image: str, scratch: Path) -> Iterator[IO[bytes]]:
     """Yield the image as ``kind/images/image.tar`` in an archive, positioned at its start."""
     with tempfile.TemporaryFile(dir=scratch) as saved, tempfile.TemporaryFile(dir=scratch) as target:
-        for block in api.get_image(image, chunk_size=_BLOCK):
-            saved.write(block)
+        saved.writelines(engine.save_images(api, [image]))
         size = saved.tell()
         saved.seek(0)
         with tarfile.open(fileobj=target, mode="w") as archive:
