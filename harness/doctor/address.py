@@ -56,7 +56,7 @@ class Address(NamedTuple):
         return f"{self.url} (context {self.context})" if self.context else self.url
 
 
-class _UnreadableError(Exception):
+class UnreadableError(ValueError):
     """A bad file of the client's configuration, with its path and the reason."""
 
 
@@ -74,7 +74,7 @@ def find_address(environ: Mapping[str, str]) -> Address:
         if name in ("", DEFAULT_CONTEXT):
             return Address(f"unix://{DEFAULT_SOCKET}")
         return Address(_read_host(folder, name), origin, name)
-    except _UnreadableError as error:
+    except UnreadableError as error:
         return Address("", origin, name, str(error))
 
 
@@ -86,12 +86,28 @@ def configuration_folder(environ: Mapping[str, str]) -> Path:
     return Path(home, ".docker")
 
 
+def read_configuration(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the configuration of ``docker`` without what is null there; empty where the file does not exist.
+
+    Raises:
+        UnreadableError: the file cannot be read, or is not a JSON object.
+    """
+    found: dict[str, Any] = _drop_nulls(_document(configuration_folder(environ) / "config.json") or {})
+    return found
+
+
+def _drop_nulls(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _drop_nulls(item) for key, item in value.items() if item is not None}
+
+
 def _current(path: Path) -> str:
     """Return the current context of a client's configuration; empty without one."""
     document = _document(path)
     name = (document or {}).get("currentContext") or ""
     if not isinstance(name, str):
-        raise _UnreadableError(f"{path}: currentContext is not text")
+        raise UnreadableError(f"{path}: currentContext is not text")
     return name
 
 
@@ -103,12 +119,12 @@ def _read_host(folder: Path, name: str) -> str:
     )
     document = _document(path)
     if document is None:
-        raise _UnreadableError(f"there is no context {name!r} in {folder / 'contexts'}")
+        raise UnreadableError(f"there is no context {name!r} in {folder / 'contexts'}")
     endpoints = document.get("Endpoints")
     endpoint = endpoints.get("docker") if isinstance(endpoints, dict) else None
     host = endpoint.get("Host", "") if isinstance(endpoint, dict) else None
     if not isinstance(host, str):
-        raise _UnreadableError(f"the context {name!r} names no engine: {path}: Endpoints.docker.Host")
+        raise UnreadableError(f"the context {name!r} names no engine: {path}: Endpoints.docker.Host")
     return _clean(host)
 
 
@@ -128,11 +144,11 @@ def _document(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _UnreadableError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise UnreadableError(f"{path} cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
-        raise _UnreadableError(f"{path} is not JSON: {error}") from None
+        raise UnreadableError(f"{path} is not JSON: {error}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise _UnreadableError(f"{path} is not a JSON object")
+        raise UnreadableError(f"{path} is not a JSON object")
     return document

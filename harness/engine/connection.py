@@ -5,16 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from harness.doctor import require_engine
+from harness.doctor import address, require_engine
 from harness.errors import EngineError
 
 if TYPE_CHECKING:
     import docker
     import requests
     from docker import APIClient
+
+NO_LOGINS: Final[Mapping[str, str]] = {"credsStore": ""}
+"""A configuration without anything: docker-py looks for another one where it gets an empty one."""
+_changing_docker_py = threading.RLock()
 
 
 def connect(*, timeout_s: float = 60.0) -> docker.DockerClient:
@@ -27,13 +33,12 @@ def connect(*, timeout_s: float = 60.0) -> docker.DockerClient:
         EngineError: it does not answer, may not be used, or is one that the harness does not work with.
     """
     import docker
-    from docker.utils.config import load_general_config
 
     found = require_engine()
-    with reading_configuration():
+    with reading_configuration() as configuration:
         client = docker.DockerClient(found.address, version=found.spoken, timeout=math.ceil(timeout_s))
         # docker-py sends them with its own requests only
-        client.api.headers.update(load_general_config().get("HttpHeaders") or {})
+        client.api.headers.update(configuration.get("HttpHeaders") or {})
         return client
 
 
@@ -61,20 +66,30 @@ def create_container(api: APIClient, image: str, command: list[str] | None = Non
 
 
 @contextlib.contextmanager
-def reading_configuration() -> Iterator[None]:
-    """Name the file if a client of docker-py is made in the block: it reads docker's configuration and checks little.
+def reading_configuration() -> Iterator[Mapping[str, Any]]:
+    """Give docker's configuration to the clients of docker-py that are made in the block, and yield it.
+
+    Without this, docker-py would go on to other files where ``DOCKER_CONFIG`` has none, and would refuse values that
+    are null. It checks little, so its errors in the block are those of the configuration.
 
     Raises:
         EngineError: the configuration is not what docker writes.
     """
     import docker
-    from docker.utils.config import find_config_file
+    from docker.utils import config
 
     try:
-        yield
+        document = address.read_configuration(os.environ)
+        with _changing_docker_py:
+            own = config.load_general_config
+            config.load_general_config = lambda config_path=None: {**document} or dict(NO_LOGINS)
+            try:
+                yield document
+            finally:
+                config.load_general_config = own
     except (docker.errors.InvalidConfigFile, ValueError, TypeError, AttributeError, LookupError) as error:
         raise EngineError(
-            f"docker's configuration {find_config_file()!s} cannot be used",
+            f"docker's configuration {address.configuration_folder(os.environ) / 'config.json'} cannot be used",
             last_seen=f"{type(error).__name__}: {error}",
             fix="correct or remove what it has under auths and proxies, or `docker logout` and log in again",
         ) from None

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from harness.common.redaction import REDACTOR
 from harness.common.references import is_public, login_host
+from harness.doctor.address import read_configuration
+from harness.engine.connection import NO_LOGINS
 
 if TYPE_CHECKING:
     from docker.auth import AuthConfig
@@ -64,16 +67,14 @@ def find_login(host: str) -> FoundLogin:
     Args:
         host: as in references, ``registry.site:5000``.
     """
-    from docker.auth import load_config
-
-    return FoundLogin(*_attempt(lambda: _resolve(load_config(), login_host(host)), None))
+    return FoundLogin(*_attempt(lambda: _resolve(_load_configuration(), login_host(host)), None))
 
 
 def find_all_logins() -> FoundLogins:
     """Return all logins of this user, see :func:`find_login`. Never raises."""
-    from docker.auth import AuthConfig, load_config
+    from docker.auth import AuthConfig
 
-    configuration, unread = _attempt(load_config, AuthConfig({}))
+    configuration, unread = _attempt(_load_configuration, AuthConfig({}))
     found = {host: login for host, entry in configuration.auths.items() if (login := _make_login(entry))}
     none: list[str] = []
     stored, unlisted = _attempt(lambda: _list_stored(configuration), none)
@@ -110,6 +111,12 @@ def _attempt(ask: Callable[[], _T], otherwise: _T) -> tuple[_T, str]:
         cause = error.__cause__ if isinstance(error.__cause__, StoreError) else error
         words = " ".join(str(cause).split())
         return otherwise, words if isinstance(cause, StoreError) else f"{type(cause).__name__}: {words}"
+
+
+def _load_configuration() -> AuthConfig:
+    from docker.auth import load_config
+
+    return load_config(config_dict=read_configuration(os.environ) or dict(NO_LOGINS))
 
 
 def _resolve(configuration: AuthConfig, host: str) -> StoredLogin | None:

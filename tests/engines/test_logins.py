@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness import engine
 from harness.artefacts import loading
 from harness.engine import logins
 from harness.errors import ImageError, PlatformError
@@ -63,6 +66,41 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, document: dict[st
     monkeypatch.setenv("DOCKER_CONFIG", str(folder))
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
     return folder
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "",
+        "null",
+        '{"auths": null, "credHelpers": null, "proxies": null, "HttpHeaders": null}',
+        '{"auths": {"registry.site:5000": null}, "proxies": {"default": null}}',
+    ],
+)
+def test_only_the_configuration_that_docker_reads_counts_and_null_is_as_good_as_nothing(
+    scripted: ScriptedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    home = tmp_path / "home" / ".docker"
+    home.mkdir(parents=True)
+    login = {"auth": base64.b64encode(b"ada:lovelace").decode()}
+    (home / "config.json").write_text(json.dumps({"auths": {"registry.site:5000": login}, "HttpHeaders": {"X": "y"}}))
+    monkeypatch.setenv("HOME", str(home.parent))
+    scripted.answers["POST /containers/create"] = Answer(({"Id": "1"},))
+    folder = tmp_path / "docker"
+    folder.mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    if content is not None:
+        (folder / "config.json").write_text(content)
+    assert logins.find_login("registry.site:5000") == (None, "")
+    assert logins.find_all_logins().logins == {}
+    with contextlib.closing(engine.connect_api()) as api:
+        assert "X" not in api.headers
+        assert engine.create_container(api, "x") == "1"
+    monkeypatch.delenv("DOCKER_CONFIG")
+    assert logins.find_login("registry.site:5000").login == logins.StoredLogin("ada", "lovelace")
+    with contextlib.closing(engine.connect_api()) as api:
+        assert api.headers["X"] == "y"
 
 
 @pytest.fixture(params=BROKEN)

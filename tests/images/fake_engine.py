@@ -5,14 +5,19 @@ from __future__ import annotations
 import base64
 import io
 import json
+import tarfile
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import docker.errors
 import requests
 
 from harness.common.references import join_reference, split_reference
+
+
+ARCHIVE: Final = b"archive".ljust(tarfile.BLOCKSIZE, b"\0") + bytes(2 * tarfile.BLOCKSIZE)
+"""What it saves; it ends as tar files do."""
 
 
 class FakeEngine:
@@ -79,11 +84,11 @@ class FakeEngine:
         answer.raw = io.BytesIO(b'{"status": "done"}\r\n')
         return answer
 
-    def get(self, url: str, params: dict[str, list[str]], stream: bool) -> requests.Response:
+    def get(self, url: str, params: dict[str, list[str]], **options: object) -> requests.Response:
         self.log += [f"save {name} {self.tags[name]}" for name in params["names"]]
         answer = requests.Response()
         answer.status_code = 200
-        answer.raw = io.BytesIO(b"archive")
+        answer.raw = io.BytesIO(ARCHIVE)
         return answer
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from harness.errors import ImageError
 from harness.images import RegistryClient, temporary_names
 from harness.platform import delivery
 from harness.platform.delivery import PodImage
-from tests.images.fake_engine import FakeEngine
+from tests.images.fake_engine import ARCHIVE, FakeEngine
 
 NAME = "registry.site/team/dag-x:1"
 LIMIT_S = 20.0
@@ -121,7 +121,7 @@ def test_an_archive_is_saved_under_the_users_names_without_moving_them(fake: Fak
     fake.tags[NAME] = "theirs"
     images = [PodImage("dag-x", "ours", NAME), PodImage("tool", "ours", "localhost:5000/tool")]
     delivery.write_archive(images, tmp_path / "images.tar", lambda line: None)
-    assert (tmp_path / "images.tar").read_bytes() == b"archive"
+    assert (tmp_path / "images.tar").read_bytes() == ARCHIVE
     assert [line for line in fake.log if line.startswith("save")] == [
         f"save {NAME} ours",
         "save localhost:5000/tool:latest ours",
@@ -134,8 +134,8 @@ def test_a_name_that_another_process_removed_does_not_fail_the_archive(
 ) -> None:
     save = fake.get
 
-    def get(url: str, params: dict[str, list[str]], stream: bool) -> requests.Response:
-        answer = save(url, params, stream)
+    def get(url: str, params: dict[str, list[str]], **options: object) -> requests.Response:
+        answer = save(url, params, **options)
         fake.tags.clear()
         return answer
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cluster import ledger
 from harness.doctor import require_engine
-from harness.engine import leftovers, networks, own_socket
+from harness.engine import leftovers, networks, own_socket, reading_configuration
 from harness.errors import EngineError, PlatformError, UsageError
 from harness.kube import ApiError, KubeApi
 from harness.kube.errors import Unavailable
@@ -61,6 +61,7 @@ def start(
 
     Raises:
         docker.errors.APIError, requests.RequestException: the engine refuses, or does not answer.
+        EngineError: docker's configuration cannot be used.
         UsageError: testcontainers refuses the user's settings of it.
     """
     from docker.types import LogConfig, Mount
@@ -87,7 +88,7 @@ def start(
 
     engine = require_engine()
     options = {"version": engine.spoken, "environment": {"DOCKER_HOST": engine.address}}
-    with _own_settings():
+    with _own_settings(), reading_configuration():
         own = Client(**options)
 
     class ControlPlane(DockerContainer):
