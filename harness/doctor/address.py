@@ -87,19 +87,21 @@ def configuration_folder(environ: Mapping[str, str]) -> Path:
 
 
 def read_configuration(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the configuration of ``docker`` without what is null there; empty where the file does not exist.
+    """Return the configuration of ``docker``, empty where the file does not exist.
+
+    Values that are null or empty text are left out, which means the same to ``docker``.
 
     Raises:
         UnreadableError: the file cannot be read, or is not a JSON object.
     """
-    found: dict[str, Any] = _drop_nulls(_document(configuration_folder(environ) / "config.json") or {})
+    found: dict[str, Any] = _drop_empty(_document(configuration_folder(environ) / "config.json") or {})
     return found
 
 
-def _drop_nulls(value: Any) -> Any:
+def _drop_empty(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    return {key: _drop_nulls(item) for key, item in value.items() if item is not None}
+    return {key: _drop_empty(item) for key, item in value.items() if item is not None and item != ""}
 
 
 def _current(path: Path) -> str:

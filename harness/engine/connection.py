@@ -69,8 +69,8 @@ def create_container(api: APIClient, image: str, command: list[str] | None = Non
 def reading_configuration() -> Iterator[Mapping[str, Any]]:
     """Give docker's configuration to the clients of docker-py that are made in the block, and yield it.
 
-    Without this, docker-py would go on to other files where ``DOCKER_CONFIG`` has none, and would refuse values that
-    are null. It checks little, so its errors in the block are those of the configuration.
+    Without this, docker-py would go on to other files where ``DOCKER_CONFIG`` has none, and would refuse empty values.
+    It checks little, so its errors in the block are those of the configuration.
 
     Raises:
         EngineError: the configuration is not what docker writes.
@@ -80,6 +80,10 @@ def reading_configuration() -> Iterator[Mapping[str, Any]]:
 
     try:
         document = address.read_configuration(os.environ)
+    except address.UnreadableError:
+        # `docker` goes on without it, too; where a login is wanted, it is named
+        document = {}
+    try:
         with _changing_docker_py:
             own = config.load_general_config
             config.load_general_config = lambda config_path=None: {**document} or dict(NO_LOGINS)

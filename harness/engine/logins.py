@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from harness.common.redaction import REDACTOR
 from harness.common.references import is_public, login_host
-from harness.doctor.address import read_configuration
+from harness.doctor.address import UnreadableError, read_configuration
 from harness.engine.connection import NO_LOGINS
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ def _attempt(ask: Callable[[], _T], otherwise: _T) -> tuple[_T, str]:
     except (DockerException, StoreError, OSError, ValueError, TypeError, AttributeError, LookupError) as error:
         cause = error.__cause__ if isinstance(error.__cause__, StoreError) else error
         words = " ".join(str(cause).split())
-        return otherwise, words if isinstance(cause, StoreError) else f"{type(cause).__name__}: {words}"
+        return otherwise, words if isinstance(
+            cause, StoreError | UnreadableError
+        ) else f"{type(cause).__name__}: {words}"
 
 
 def _load_configuration() -> AuthConfig:

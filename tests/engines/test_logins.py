@@ -76,6 +76,7 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, document: dict[st
         "null",
         '{"auths": null, "credHelpers": null, "proxies": null, "HttpHeaders": null}',
         '{"auths": {"registry.site:5000": null}, "proxies": {"default": null}}',
+        '{"auths": {"registry.site:5000": {"auth": ""}}, "credsStore": ""}',
     ],
 )
 def test_only_the_configuration_that_docker_reads_counts_and_null_is_as_good_as_nothing(
@@ -101,6 +102,17 @@ def test_only_the_configuration_that_docker_reads_counts_and_null_is_as_good_as_
     assert logins.find_login("registry.site:5000").login == logins.StoredLogin("ada", "lovelace")
     with contextlib.closing(engine.connect_api()) as api:
         assert api.headers["X"] == "y"
+
+
+def test_a_damaged_configuration_is_named_where_a_login_is_wanted(
+    scripted: ScriptedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = configure(tmp_path, monkeypatch, {})
+    (folder / "config.json").write_text("{")
+    engine.connect_api().close()
+    found = logins.find_login("registry.site:5000")
+    assert found.login is None
+    assert found.failure.startswith(f"{folder / 'config.json'} is not JSON: ")
 
 
 @pytest.fixture(params=BROKEN)

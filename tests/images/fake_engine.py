@@ -15,7 +15,6 @@ import requests
 
 from harness.common.references import join_reference, split_reference
 
-
 ARCHIVE: Final = b"archive".ljust(tarfile.BLOCKSIZE, b"\0") + bytes(2 * tarfile.BLOCKSIZE)
 """What it saves; it ends as tar files do."""
 
