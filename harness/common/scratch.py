@@ -25,13 +25,27 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
         parent: a folder that has nothing but these; it is created.
     """
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with hold_lock(parent / "lock", purpose=f"making a folder in {parent}"):
-        for left in parent.glob(f"{_PREFIX}*"):
-            with contextlib.suppress(OSError):
+    with contextlib.ExitStack() as stack:
+        with hold_lock(parent / "lock", purpose=f"making a folder in {parent}"):
+            own = stack.enter_context(folder_among_others(parent, _PREFIX))
+        yield own
+
+
+@contextlib.contextmanager
+def folder_among_others(parent: Path, prefix: str) -> Iterator[Path]:
+    """Do the same in a folder that others use too, such as ``/tmp``; two calls at the same time are not safe.
+
+    Args:
+        parent: a folder that exists.
+        prefix: of the folder's name, which nothing else of this user has there.
+    """
+    for left in parent.glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):
+            if left.lstat().st_uid == os.getuid():
                 os.close(_lock(left))
                 shutil.rmtree(left)
-        own = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        lock = _lock(own)
+    own = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    lock = _lock(own)
     try:
         yield own
     finally:
@@ -41,7 +55,7 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 def _lock(folder: Path) -> int:
     """Lock a folder; ``OSError`` where another process has it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

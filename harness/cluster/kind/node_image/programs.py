@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import platform
+import secrets
 import sys
 import tarfile
 import time
@@ -16,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import engine
+from harness.cluster import ledger
 from harness.common.locking import lock_image
 from harness.common.progress import OnProgress
+from harness.engine.leftovers import make_labels
 from harness.errors import ImageError
 from harness.images import build, ensure
 from harness.images.catalogue import GO_BIN
@@ -154,7 +157,9 @@ def read_file(tag: str, name: str, api: APIClient) -> bytes:
     """
     import docker
 
-    container = engine.create_container(api, tag, ["/none"], labels={engine.LABEL_NAME: "kind-read"})
+    # in no ledger: its labels let `prune` find what a kill leaves
+    labels = make_labels(ledger.new_entry(f"read-{secrets.token_hex(4)}", cluster=""))
+    container = engine.create_container(api, tag, ["/none"], labels=labels)
     try:
         stream, _ = api.get_archive(container, name)
         content = io.BytesIO(b"".join(stream))
