@@ -104,15 +104,18 @@ def test_only_the_configuration_that_docker_reads_counts_and_null_is_as_good_as_
         assert api.headers["X"] == "y"
 
 
-def test_a_damaged_configuration_is_named_where_a_login_is_wanted(
-    scripted: ScriptedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("content", "reason"), [("{", "not JSON: "), ("[]", "not a JSON object"), ("3", "not a JSON object")]
+)
+def test_a_configuration_that_docker_only_warns_of_is_named_where_a_login_is_wanted(
+    scripted: ScriptedEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, reason: str
 ) -> None:
     folder = configure(tmp_path, monkeypatch, {})
-    (folder / "config.json").write_text("{")
+    (folder / "config.json").write_text(content)
     engine.connect_api().close()
     found = logins.find_login("registry.site:5000")
     assert found.login is None
-    assert found.failure.startswith(f"{folder / 'config.json'} is not JSON: ")
+    assert found.failure.startswith(f"{folder / 'config.json'} is {reason}")
 
 
 @pytest.fixture(params=BROKEN)
