@@ -40,8 +40,6 @@ def examine(path: Path) -> str:
         EngineError: there is no container engine, or it does not run the container.
         ImageError: the image with the validator cannot be made, or lacks it.
     """
-    import requests
-
     from harness.cluster import ledger
     from harness.engine import connect, leftovers
 
@@ -50,15 +48,11 @@ def examine(path: Path) -> str:
     # of no cluster, and in no ledger: its labels let `prune` find what a kill leaves before it has started
     entry = ledger.new_entry(f"examine-{secrets.token_hex(4)}", cluster="")
     name = f"kh-{entry.id}"
-    with contextlib.closing(connect(timeout_s=SECONDS + 30)) as client:
-        try:
-            output = _start_and_read(client.api, image, name, leftovers.make_labels(entry), content, mark)
-        except BaseException:
-            # this error is the cause, also where the engine is gone and removes nothing
-            with contextlib.suppress(requests.RequestException):
-                leftovers.remove_container(client, name)
-            raise
-        leftovers.remove_container(client, name)
+    with (
+        contextlib.closing(connect(timeout_s=SECONDS + 30)) as client,
+        leftovers.removing_afterwards(functools.partial(leftovers.remove_container, client, name)),
+    ):
+        output = _start_and_read(client.api, image, name, leftovers.make_labels(entry), content, mark)
     return read_words(output, mark, path)
 
 

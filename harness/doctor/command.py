@@ -158,15 +158,16 @@ def main(arguments: Sequence[str]) -> int:
         print(f"doctor: {line}", file=sys.stderr, flush=True)
 
     try:
-        fixed = fix(say) if options.fix else None
+        outcome = fix(say) if options.fix else None
         facts = probe.collect_facts(for_nodes=True)
-        result = decide(facts) if fixed is None else fixed
+        if outcome is None:
+            outcome = decide(facts)
         nodes = examine_nodes(facts)
     except Exception as error:
         explained = crash.explain(error)
         print(f"doctor: {explained}", file=sys.stderr)
         return explained.exit_status
-    for check in [*result, *nodes]:
+    for check in [*outcome, *nodes]:
         print(check, flush=True)
-    missing = any(check.status == checks.MISSING for check in result)
+    missing = any(check.status == checks.MISSING for check in outcome)
     return PlatformError.exit_status if missing else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from harness import engine
@@ -97,6 +98,23 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
     if refused:
         raise refused
     return found
+
+
+@contextlib.contextmanager
+def removing_afterwards(remove: Callable[[], object]) -> Iterator[None]:
+    """Call ``remove`` after the block.
+
+    An error of the block is the cause: it is raised also where the engine is gone and removes nothing.
+    """
+    import requests
+
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(requests.RequestException):
+            remove()
+        raise
+    remove()
 
 
 def remove_tags(client: docker.DockerClient, prefix: str, *, noprune: bool = False) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.engine.leftovers import make_labels
+from harness.errors import EngineError
 from harness.wire import subnets
 
 if TYPE_CHECKING:
     import docker
+    from docker import APIClient
 
     from harness.cluster.ledger import Entry
 
@@ -24,6 +26,23 @@ _POOLS = (
 def name_edge(environment_id: str) -> str:
     """Return the name of the network over which an environment's control plane is reached."""
     return f"kh-{environment_id}-edge"
+
+
+def find_published_port(api: APIClient, container: str, port: int) -> int:
+    """Return the port of this machine at which the engine publishes a port of a container.
+
+    Raises:
+        docker.errors.APIError: the engine does not know the container.
+        EngineError: it publishes none.
+    """
+    published = api.port(container, port)
+    if not published:
+        raise EngineError(
+            "the engine publishes no port of a container at 127.0.0.1",
+            last_seen=f"container {container} listens at its port {port}",
+            fix="use an engine that publishes ports (Docker on Linux), and read its log",
+        )
+    return int(published[0]["HostPort"])
 
 
 def create(

@@ -49,19 +49,12 @@ def try_engine(image: str) -> None:
             or a container does not see what it mounts.
         NotRemovedError: the engine keeps something of it.
     """
-    import requests
-
     # of no cluster, and in no ledger: its labels let `prune` find what a kill leaves
     entry = ledger.new_entry(f"trial-{secrets.token_hex(4)}", cluster="")
     with contextlib.closing(connect()) as client:
-        try:
+        remove = functools.partial(leftovers.remove, client, entry.id)
+        with leftovers.removing_afterwards(remove):
             _try_with(client, image, entry)
-        except BaseException:
-            # this error is the cause, also where the engine is gone and removes nothing
-            with contextlib.suppress(requests.RequestException):
-                leftovers.remove(client, entry.id)
-            raise
-        leftovers.remove(client, entry.id)
 
 
 def _try_with(client: docker.DockerClient, image: str, entry: ledger.Entry) -> None:
@@ -93,7 +86,7 @@ def _start_and_reach(api: APIClient, image: str, entry: ledger.Entry, source: st
     _start(api, image, entry, source)
     # a container that has ended publishes nothing: its log is the cause
     _wait_until_listening(api, name)
-    port = _find_port(api, name)
+    port = networks.find_published_port(api, name, trial_program.PORT)
     _check_socket(_reach(port, entry.id), source)
     return port
 
@@ -118,17 +111,6 @@ def _start(api: APIClient, image: str, entry: ledger.Entry, source: str) -> None
     engine.create_container(api, image, command, name=name, host_config=host, ports=ports, labels=labels, user="0")
     api.start(name)
     api.connect_container_to_network(name, f"{name}-pods")
-
-
-def _find_port(api: APIClient, name: str) -> int:
-    published = api.port(name, trial_program.PORT)
-    if not published:
-        raise EngineError(
-            f"the engine publishes no port of a container at {LOOPBACK}",
-            last_seen=f"container {name} listens at its port {trial_program.PORT}",
-            fix="use an engine that publishes ports (Docker on Linux), and read its log",
-        )
-    return int(published[0]["HostPort"])
 
 
 def _wait_until_listening(api: APIClient, name: str) -> None:

@@ -59,11 +59,10 @@ def replace_images(text: str, buildargs: Mapping[str, str], name_of: Callable[[s
         if other := name_of(image.reference):
             token = re.escape(image.written)
             before = r"\s" if image.instruction.keyword == "FROM" else r"(?:--|[,=])from="
-            written = re.compile(rf"({before}){token}(?![^\s,])")
+            written = re.compile(rf"{before}(?P<name>{token})(?![^\s,])")
             for number in range(image.instruction.line - 1, image.instruction.last):
-                changed = written.sub(lambda match, name=other: match[1] + name, lines[number], count=1)  # type: ignore[misc]
-                if changed != lines[number]:
-                    lines[number] = changed
+                if match := written.search(lines[number]):
+                    lines[number] = lines[number][: match.start("name")] + other + lines[number][match.end("name") :]
                     break
     return "".join(lines)
 

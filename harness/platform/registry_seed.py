@@ -8,6 +8,7 @@ system is then kept as an image; a push into an environment only transfers the a
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import secrets
 import time
@@ -70,9 +71,9 @@ def ensure(settings: BuildSettings, tags: Mapping[str, str], say: OnProgress) ->
     """
     tag = make_tag(tags)
     with contextlib.closing(engines.connect(timeout_s=600)) as client:
-        if engines.find_image(client.api, tag) is None:
+        if not engines.find_image(client.api, tag):
             with lock_image("registry-seeded", settings):
-                if engines.find_image(client.api, tag) is None:
+                if not engines.find_image(client.api, tag):
                     _make(client, tags, tag, say)
     return tag
 
@@ -104,20 +105,12 @@ def _mount_layer(client: httpx.Client, repository: str, digest: str, source: str
 
 
 def _make(client: docker.DockerClient, tags: Mapping[str, str], tag: str, say: OnProgress) -> None:
-    import requests
-
     say("[registry] storing the base layers (once)")
     started = time.monotonic()
     # of no cluster, and in no ledger: its labels let `prune` find the network that a kill leaves
     entry = ledger.new_entry(f"seed-{secrets.token_hex(4)}", cluster="")
-    try:
+    with leftovers.removing_afterwards(functools.partial(leftovers.remove, client, entry.id)):
         _fill(client, entry, tags, tag)
-    except BaseException:
-        # this error is the cause, also where the engine is gone and removes nothing
-        with contextlib.suppress(requests.RequestException):
-            leftovers.remove(client, entry.id)
-        raise
-    leftovers.remove(client, entry.id)
     say(f"[registry] base layers stored after {time.monotonic() - started:.1f} s")
 
 
@@ -167,23 +160,13 @@ def _registry(api: APIClient, entry: ledger.Entry, image: str) -> Iterator[str]:
         ),
     )
     # attach before the start: the container lives as long as this connection
-    connection = api.attach_socket(container, params={"stdin": 1, "stream": 1})
-    try:
+    with contextlib.closing(api.attach_socket(container, params={"stdin": 1, "stream": 1})):
         api.start(container)
         yield container
-    finally:
-        connection.close()
 
 
 def _push(api: APIClient, container: str, tags: Mapping[str, str]) -> None:
-    published = api.port(container, 5000)
-    if not published:
-        raise EngineError(
-            "the engine publishes no port of a container at 127.0.0.1",
-            last_seen=f"port 5000 of {tags['registry']}",
-            fix="use an engine that publishes ports (Docker on Linux), and read its log",
-        )
-    with RegistryClient(f"localhost:{published[0]['HostPort']}") as registry:
+    with RegistryClient(f"localhost:{networks.find_published_port(api, container, 5000)}") as registry:
         polling = Polling(timeout_s=_READY_S, pause_s=0.05)
         while not registry.ready():
             if not polling.again():

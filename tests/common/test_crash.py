@@ -1,4 +1,4 @@
-"""What the engine refuses is told in its own words, and only what is unexpected gets a crash report."""
+"""Errors of the engine keep its own words, and only unexpected errors get a crash report."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ else:
 """
 
 needs_namespaces = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("unshare") is None, reason="creating a namespace requires root"
+    os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs root and the command unshare"
 )
 
 

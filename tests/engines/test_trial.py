@@ -12,7 +12,7 @@ import pytest
 
 from harness import images
 from harness.cluster import ledger
-from harness.engine import connect, leftovers, own_socket, trial
+from harness.engine import connect, leftovers, networks, own_socket, trial
 from harness.errors import EngineError
 from harness.images import resolve
 from harness.settings import Settings
@@ -35,7 +35,7 @@ def test_an_engine_that_serves_passes(services_image: str) -> None:
 def test_a_published_port_that_is_not_reached_is_named(services_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "_ANSWERS_S", 0.5)
     # as from a network of its own: no process listens there
-    monkeypatch.setattr(trial, "_find_port", lambda *arguments: 1)
+    monkeypatch.setattr(networks, "find_published_port", lambda *arguments: 1)
     with pytest.raises(
         EngineError, match=r"port \d+ of 127.0.0.1, which the engine publishes, is not reached"
     ) as caught:

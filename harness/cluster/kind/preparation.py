@@ -21,7 +21,7 @@ from harness.cluster.kind.images import make_node_name, transfer
 from harness.cluster.kind.nodes import KindNode
 from harness.common.locking import lock_image
 from harness.common.progress import OnProgress
-from harness.engine import connect, create_container, read_message
+from harness.engine import connect, create_container
 from harness.errors import EngineError, PlatformError
 from harness.settings.builds import BuildSettings
 from harness.wire.container_logs import READABLE_LOG
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import docker
-    from docker import APIClient
 
 # the engine's folder of volumes: links can only be made within one mount
 _VOLUMES = "/volumes"
@@ -206,31 +205,13 @@ def _containerd(client: docker.DockerClient, image: str, volume: str, labels: Ma
         api, image, entrypoint=["sleep"], command=["infinity"], host_config=host, labels=dict(labels)
     )
     try:
-        _start_privileged(api, container)
+        privileges.start(api, container, EngineError)
         node = KindNode(container)
         node.run("sh", "-c", _START)
         yield node
         node.run("sh", "-c", "pkill -x containerd; while pgrep -x containerd >/dev/null; do sleep 0.1; done")
     finally:
         api.remove_container(container, force=True, v=True)
-
-
-def _start_privileged(api: APIClient, container: str) -> None:
-    """Start a container: it may be the first privileged one that the engine is asked for.
-
-    Raises:
-        EngineError: the engine refuses it.
-    """
-    import docker.errors
-
-    try:
-        api.start(container)
-    except docker.errors.APIError as error:
-        raise EngineError(
-            "the engine does not start a privileged container, which a kind node is",
-            last_seen=read_message(error),
-            fix=privileges.advise(api),
-        ) from None
 
 
 def _copy(
@@ -263,7 +244,7 @@ def _copy(
         labels=dict(labels),
     )
     try:
-        _start_privileged(api, container)
+        privileges.start(api, container, EngineError)
         status = int(api.wait(container, timeout=600)["StatusCode"])
         output = api.logs(container).decode("utf-8", "replace")
     finally:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness import engine
 from harness.doctor.probe import collect_facts, find_state_folder
 from harness.doctor.remedies import RUNTIME, install_runtime_wrapper, wrapper_path
-from harness.errors import EngineError
+from harness.errors import EngineError, PlatformError
 from harness.wire import container_logs
 
 if TYPE_CHECKING:
@@ -40,6 +40,24 @@ def make_host_options(api: APIClient) -> dict[str, Any]:
     """Return more keys for a privileged container's host configuration than ``privileged``."""
     name = find_runtime(api)
     return {"runtime": name} if name else {}
+
+
+def start(api: APIClient, container: str, error: type[PlatformError]) -> None:
+    """Start a privileged container: it may be the first one that the engine is asked for.
+
+    Raises:
+        PlatformError: the engine refuses it; ``error`` is the class.
+    """
+    import docker.errors
+
+    try:
+        api.start(container)
+    except docker.errors.APIError as refusal:
+        raise error(
+            "the engine does not start a privileged container, which a kind node is",
+            last_seen=engine.read_message(refusal),
+            fix=advise(api),
+        ) from None
 
 
 def advise(api: APIClient) -> str:

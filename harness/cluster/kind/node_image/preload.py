@@ -130,20 +130,12 @@ def _container(system: str, api: APIClient) -> Iterator[str]:
         # none of an environment: the image that is made of it keeps them
         labels={engine.LABEL_NAME: "kind-preload"},
     )
-    # attach before the start: the container lives as long as this connection, also where this process is killed
-    connection = api.attach_socket(container, params={"stdin": 1, "stream": 1})
     try:
-        try:
-            api.start(container)
-        except docker.errors.APIError as error:
-            raise ImageError(
-                "the engine does not start a privileged container, which a kind node is",
-                last_seen=engine.read_message(error),
-                fix=privileges.advise(api),
-            ) from None
-        yield container
+        # attach before the start: the container lives as long as this connection, also where this process is killed
+        with contextlib.closing(api.attach_socket(container, params={"stdin": 1, "stream": 1})):
+            privileges.start(api, container, ImageError)
+            yield container
     finally:
-        connection.close()
         with contextlib.suppress(docker.errors.APIError):
             api.remove_container(container, force=True, v=True)
 
