@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-import secrets
 import tarfile
 import tempfile
-from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import IO, Any
 
 from harness import engine
-from harness.cluster import ledger
-from harness.engine.leftovers import make_labels
+from harness.engine import unstarted
 from harness.errors import ExtensionError, ImageError
 from harness.extension import INSTALL_ROOT, DagImageContents, InstalledFile
 
@@ -36,22 +33,14 @@ def read_contents(image_id: str, shown: str) -> DagImageContents:
     import requests
 
     api = engine.connect_api(timeout_s=300)
-    # a container that is never started gives access to its files. Its labels let `prune` find it
-    # should this process be killed in between.
-    entry = ledger.new_entry(f"r{secrets.token_hex(4)}", cluster="")
-    name = f"kh-{entry.id}"
     try:
-        engine.create_container(api, image_id, ["-"], entrypoint=["-"], name=name, labels=make_labels(entry))
-        with tempfile.TemporaryFile(prefix="kh-dag-image-") as file:
+        with unstarted.container(image_id, api) as name, tempfile.TemporaryFile(prefix="kh-dag-image-") as file:
             if not _fetch(api, name, file, shown):
                 return DagImageContents(())
             return DagImageContents(tuple(_files(file, shown)))
     except (docker.errors.APIError, requests.RequestException, tarfile.TarError) as error:
         raise ImageError(f"the files of {shown} cannot be read", last_seen=engine.read_message(error)) from None
     finally:
-        # by its name: the engine may have made it although its answer did not arrive
-        with suppress(docker.errors.APIError, requests.RequestException):
-            api.remove_container(name, force=True, v=True)
         api.close()
 
 

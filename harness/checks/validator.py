@@ -40,19 +40,16 @@ def examine(path: Path) -> str:
         EngineError: there is no container engine, or it does not run the container.
         ImageError: the image with the validator cannot be made, or lacks it.
     """
-    from harness.cluster import ledger
-    from harness.engine import connect, leftovers
+    from harness.engine import connect_api, leftovers
 
     content = _archive(path)
     image, mark = _image(), secrets.token_hex(16)
-    # of no cluster, and in no ledger: its labels let `prune` find what a kill leaves before it has started
-    entry = ledger.new_entry(f"examine-{secrets.token_hex(4)}", cluster="")
-    name = f"kh-{entry.id}"
     with (
-        contextlib.closing(connect(timeout_s=SECONDS + 30)) as client,
-        leftovers.removing_afterwards(functools.partial(leftovers.remove_container, client, name)),
+        contextlib.closing(connect_api(timeout_s=SECONDS + 30)) as api,
+        leftovers.recording_container("examine", api) as entry,
     ):
-        output = _start_and_read(client.api, image, name, leftovers.make_labels(entry), content, mark)
+        name = leftovers.name_container(entry.id)
+        output = _start_and_read(api, image, name, leftovers.make_labels(entry), content, mark)
     return read_words(output, mark, path)
 
 

@@ -34,7 +34,7 @@ class Entry:
 
     Attributes:
         id: its id.
-        cluster: ``docker``, ``kind`` or ``context:NAME``.
+        cluster: ``docker``, ``kind`` or ``context:NAME``; empty for a helper that needs none.
         owner: ``<pid>@<host>`` of the process that made it.
         owner_start: when that process started, in the kernel's ticks (process ids are used again); 0: not known.
         started: ISO 8601.
@@ -62,7 +62,7 @@ class Entry:
 
     def __str__(self) -> str:
         state = "kept" if self.kept else "in use" if is_alive(self) else "left behind"
-        return f"{self.id}  {self.cluster}  {state}  owner {self.owner}  since {self.started}"
+        return f"{self.id}  {self.cluster or 'no cluster'}  {state}  owner {self.owner}  since {self.started}"
 
 
 def new_entry(environment_id: str, cluster: str, **fields: str) -> Entry:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import secrets
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from harness import engine
-from harness.errors import NotRemovedError
+from harness.cluster import ledger
+from harness.errors import HarnessError, NotRemovedError
+from harness.settings import folders
 from harness.wire.labels import LABEL_ENVIRONMENT, LABEL_OWNER, LABEL_ROLE, LABEL_STARTED
 from harness.wire.polling import Polling
 
 if TYPE_CHECKING:
     import docker
+    from docker import APIClient
 
     from harness.cluster.ledger import Entry
 
@@ -22,6 +26,11 @@ _GOING_S = 30
 _ENDPOINTS_S = 5.0
 _RESTART = "the engine's records are wrong: restart it"
 _AGAIN_S = 0.2
+
+
+def name_container(environment: str) -> str:
+    """Return the name of an environment's first container."""
+    return f"kh-{environment}"
 
 
 def make_labels(entry: Entry) -> dict[str, str]:
@@ -85,9 +94,9 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
         if found and not polling.again():
             refused = NotRemovedError(f"the engine does not remove all of environment {environment}", fix=_RESTART)
         found = True
-        remove_container(client, f"kh-{environment}")
+        remove_container(client.api, name_container(environment))
         for container in leftover.containers:
-            remove_container(client, container)
+            remove_container(client.api, container)
         for network in leftover.networks:
             try:
                 remove_network(client, network)
@@ -101,20 +110,38 @@ def remove(client: docker.DockerClient, environment: str) -> bool:
 
 
 @contextlib.contextmanager
-def removing_afterwards(remove: Callable[[], object]) -> Iterator[None]:
-    """Call ``remove`` after the block.
+def recording(purpose: str, remove: Callable[[str], object]) -> Iterator[Entry]:
+    """Yield an entry of the ledger for what a block makes on the engine only for itself, and remove that afterwards.
 
-    An error of the block is the cause: it is raised also where the engine is gone and removes nothing.
+    The next start removes what a killed process left: it is found by the labels of :func:`make_labels`.
+
+    Args:
+        purpose: beginning of the id.
+        remove: gets the id. If the block fails, that error is the cause: it is raised also where the engine is gone
+            and removes nothing, and the entry stays for the next start.
+
+    Raises:
+        EngineError, UsageError: the ledger cannot be used.
     """
     import requests
 
+    state = folders.state()
+    entry = ledger.new_entry(f"{purpose}-{secrets.token_hex(4)}", cluster="")
+    ledger.record(state, entry)
     try:
-        yield
+        yield entry
     except BaseException:
-        with contextlib.suppress(requests.RequestException):
-            remove()
+        with contextlib.suppress(requests.RequestException, HarnessError):
+            remove(entry.id)
+            ledger.forget(state, entry.id)
         raise
-    remove()
+    remove(entry.id)
+    ledger.forget(state, entry.id)
+
+
+def recording_container(purpose: str, api: APIClient) -> contextlib.AbstractContextManager[Entry]:
+    """Do the same as :func:`recording` for one container, which has the name of :func:`name_container`."""
+    return recording(purpose, lambda environment: remove_container(api, name_container(environment)))
 
 
 def remove_tags(client: docker.DockerClient, prefix: str, *, noprune: bool = False) -> None:
@@ -167,20 +194,20 @@ def _list_attached(client: docker.DockerClient, network: str) -> list[str]:
     return sorted(str(entry["Name"]) for entry in (record.get("Containers") or {}).values())
 
 
-def remove_container(client: docker.DockerClient, container: str) -> None:
+def remove_container(api: APIClient, container: str) -> None:
     """Remove a container with its volumes, if it still exists, or wait until another process has removed it."""
     import docker.errors
 
     try:
-        client.api.remove_container(container, force=True, v=True)
+        api.remove_container(container, force=True, v=True)
     except docker.errors.APIError as error:
         if error.status_code not in (404, 409):
             raise
         # it removes itself, or another process does: its networks can only go after it
-        wait_until_removed(client, container, _GOING_S)
+        wait_until_removed(api, container, _GOING_S)
 
 
-def wait_until_removed(client: docker.DockerClient, container: str, timeout_s: int) -> None:
+def wait_until_removed(api: APIClient, container: str, timeout_s: int) -> None:
     """Wait until a container is gone that something else removes; whoever needs it gone looks again."""
     import docker.errors
     import requests.exceptions
@@ -188,4 +215,4 @@ def wait_until_removed(client: docker.DockerClient, container: str, timeout_s: i
     # docker's client raises either of the last two after the time
     over = (docker.errors.NotFound, requests.exceptions.ConnectionError, requests.exceptions.Timeout)
     with contextlib.suppress(*over):
-        client.api.wait(container, timeout=timeout_s, condition="removed")
+        api.wait(container, timeout=timeout_s, condition="removed")

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import io
 import json
-import secrets
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,10 +29,9 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 LOOPBACK = "127.0.0.1"
-_STARTS_S = 60.0
+_STARTS_S = 60
 _ANSWERS_S = 2.5
 _PAUSE_S = 0.05
-_RUNS_S = 10
 _SEEN = "/seen"
 _PROGRAM = Path(trial_program.__file__)
 
@@ -49,12 +47,11 @@ def try_engine(image: str) -> None:
             or a container does not see what it mounts.
         NotRemovedError: the engine keeps something of it.
     """
-    # of no cluster, and in no ledger: its labels let `prune` find what a kill leaves
-    entry = ledger.new_entry(f"trial-{secrets.token_hex(4)}", cluster="")
-    with contextlib.closing(connect()) as client:
-        remove = functools.partial(leftovers.remove, client, entry.id)
-        with leftovers.removing_afterwards(remove):
-            _try_with(client, image, entry)
+    with (
+        contextlib.closing(connect()) as client,
+        leftovers.recording("trial", functools.partial(leftovers.remove, client)) as entry,
+    ):
+        _try_with(client, image, entry)
 
 
 def _try_with(client: docker.DockerClient, image: str, entry: ledger.Entry) -> None:
@@ -69,7 +66,7 @@ def _try_with(client: docker.DockerClient, image: str, entry: ledger.Entry) -> N
         networks.create_edge(client, entry)
         port = own_socket.try_candidates(
             functools.partial(_start_and_reach, client.api, image, entry),
-            functools.partial(leftovers.remove_container, client, f"kh-{entry.id}"),
+            functools.partial(leftovers.remove_container, client.api, leftovers.name_container(entry.id)),
         )
         _check_mount(client.api, image, entry)
         _check_push(client.api, f"localhost:{port}/kh-{entry.id}/trial")
@@ -82,7 +79,7 @@ def _try_with(client: docker.DockerClient, image: str, entry: ledger.Entry) -> N
 
 
 def _start_and_reach(api: APIClient, image: str, entry: ledger.Entry, source: str) -> int:
-    name = f"kh-{entry.id}"
+    name = leftovers.name_container(entry.id)
     _start(api, image, entry, source)
     # a container that has ended publishes nothing: its log is the cause
     _wait_until_listening(api, name)
@@ -95,7 +92,7 @@ def _start(api: APIClient, image: str, entry: ledger.Entry, source: str) -> None
     """Start a container as the control plane is started."""
     from docker.types import LogConfig, Mount
 
-    name = f"kh-{entry.id}"
+    name = leftovers.name_container(entry.id)
     host = api.create_host_config(
         mounts=[
             Mount(trial_program.SOCKET, source, type="bind"),
@@ -161,7 +158,7 @@ def _check_mount(api: APIClient, image: str, entry: ledger.Entry) -> None:
     """Check that a folder of a volume can be mounted by its path, as pods mount theirs."""
     from docker.types import LogConfig
 
-    name = f"kh-{entry.id}"
+    name = leftovers.name_container(entry.id)
     mounts = api.inspect_container(name)["Mounts"]
     folder = next(mount["Source"] for mount in mounts if mount["Destination"] == trial_program.VOLUME)
     command = ["cat", f"{_SEEN}/word"]
@@ -171,7 +168,7 @@ def _check_mount(api: APIClient, image: str, entry: ledger.Entry) -> None:
     labels = leftovers.make_labels(entry)
     engine.create_container(api, image, command, name=f"{name}-reader", host_config=host, labels=labels, user="0")
     api.start(f"{name}-reader")
-    status = int(api.wait(f"{name}-reader", timeout=_RUNS_S)["StatusCode"])
+    status = int(api.wait(f"{name}-reader", timeout=_STARTS_S)["StatusCode"])
     if status:
         raise EngineError(
             f"a container does not see the content of a volume that it mounts by its path {folder}",

@@ -82,7 +82,7 @@ def _remove(state: Path, entry: ledger.Entry) -> None:
     if provider is not None:
         provider.remove(state, entry)
     else:
-        # another version knows this kind; its objects on the engine still have our labels
+        # of no cluster, or of a kind that another version knows: its objects on the engine have our labels
         from harness.engine import connect, leftovers
 
         with contextlib.closing(connect()) as client:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -107,9 +106,7 @@ def _mount_layer(client: httpx.Client, repository: str, digest: str, source: str
 def _make(client: docker.DockerClient, tags: Mapping[str, str], tag: str, say: OnProgress) -> None:
     say("[registry] storing the base layers (once)")
     started = time.monotonic()
-    # of no cluster, and in no ledger: its labels let `prune` find the network that a kill leaves
-    entry = ledger.new_entry(f"seed-{secrets.token_hex(4)}", cluster="")
-    with leftovers.removing_afterwards(functools.partial(leftovers.remove, client, entry.id)):
+    with leftovers.recording("seed", functools.partial(leftovers.remove, client)) as entry:
         _fill(client, entry, tags, tag)
     say(f"[registry] base layers stored after {time.monotonic() - started:.1f} s")
 
@@ -146,7 +143,7 @@ def _registry(api: APIClient, entry: ledger.Entry, image: str) -> Iterator[str]:
         api,
         image,
         _COMMAND,
-        name=f"kh-{entry.id}",
+        name=leftovers.name_container(entry.id),
         ports=[5000],
         stdin_open=True,
         environment={"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": DATA_DIR},

@@ -107,7 +107,7 @@ def start(
         container = ControlPlane(image, docker_client_kw=options)
     # a prefix for public images must not change the name of ours
     container.image = image
-    container.with_name(f"kh-{entry.id}")
+    container.with_name(leftovers.name_container(entry.id))
     container.with_command(_COMMAND)
     order = ControlPlaneOrder(
         environment=entry.id,
@@ -115,7 +115,7 @@ def start(
         started=entry.started,
         token=token,
         account_secret=secrets.token_urlsafe(32),
-        own_container=f"kh-{entry.id}",
+        own_container=leftovers.name_container(entry.id),
         api=engine.spoken,
         disk_reserve=disk_reserve,
         site_network=int(site_network),
@@ -188,7 +188,7 @@ def stop(client: docker.DockerClient, environment_id: str) -> None:
     # again and again: a program that is just being started does not hear the first ones
     with contextlib.suppress(docker.errors.APIError):
         while True:
-            client.api.kill(f"kh-{environment_id}", signal="SIGTERM")
+            client.api.kill(leftovers.name_container(environment_id), signal="SIGTERM")
             if not polling.again():
                 return
 
@@ -204,7 +204,7 @@ def remove_environment(api: KubeApi, client: docker.DockerClient, environment_id
     """
     with contextlib.suppress(ApiError):
         api.request("POST", control_plane_routes.SHUTDOWN, timeout_s=_SHUTDOWN_S)
-        leftovers.wait_until_removed(client, f"kh-{environment_id}", _END_S)
+        leftovers.wait_until_removed(client.api, leftovers.name_container(environment_id), _END_S)
     leftovers.remove(client, environment_id)
 
 

@@ -54,7 +54,7 @@ class DockerCluster:
         REDACTOR.add(entry.token)
         self.api = KubeApi(entry.url, token=entry.token)
         self.adopted = adopted
-        self.control_plane = f"kh-{entry.id}"
+        self.control_plane = leftovers.name_container(entry.id)
         self._state = state
         self._start_timeout_s = start_timeout_s
         self._client = client
@@ -113,8 +113,8 @@ class DockerCluster:
                         )
                         return control_plane.wait_until_ready(client, *started.result(), token=token)
 
-                    container = f"kh-{environment_id}"
-                    remove_container = functools.partial(leftovers.remove_container, client, container)
+                    container = leftovers.name_container(environment_id)
+                    remove_container = functools.partial(leftovers.remove_container, client.api, container)
                     port = own_socket.try_candidates(start, remove_container)
                 url = f"http://127.0.0.1:{port}"
                 entry = ledger.update(settings.state, environment_id, url=url, token=token)

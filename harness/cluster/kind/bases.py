@@ -61,7 +61,7 @@ def clear(client: docker.DockerClient, state: Path) -> list[str]:
     """
     own = [f"{name}={value}" for name, value in make_labels(state).items()]
     for container in client.api.containers(all=True, filters={"label": own}):
-        leftovers.remove_container(client, container["Id"])
+        leftovers.remove_container(client.api, container["Id"])
     leftovers.remove_tags(client, f"{scratch(state)}:", noprune=True)
     finished, used = find_complete(client), _find_used(client)
     own_volumes = _volumes(client, names.LABEL_LEDGER, str(state))

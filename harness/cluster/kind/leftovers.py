@@ -60,7 +60,7 @@ def remove(client: docker.DockerClient, state: Path, environment_id: str) -> Non
 
     name = names.cluster_name(environment_id)
     for container in _nodes(client, f"{names.LABEL_CLUSTER}={name}"):
-        engine_leftovers.remove_container(client, container["Id"])
+        engine_leftovers.remove_container(client.api, container["Id"])
     try:
         engine_leftovers.remove(client, environment_id)
         # kind makes the network itself, without our labels, when it misses it

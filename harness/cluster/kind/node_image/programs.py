@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import platform
-import secrets
 import sys
 import tarfile
 import time
@@ -17,10 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import engine
-from harness.cluster import ledger
 from harness.common.locking import lock_image
 from harness.common.progress import OnProgress
-from harness.engine.leftovers import make_labels
+from harness.engine import unstarted
 from harness.errors import ImageError
 from harness.images import build, ensure
 from harness.images.catalogue import GO_BIN
@@ -157,16 +155,12 @@ def read_file(tag: str, name: str, api: APIClient) -> bytes:
     """
     import docker
 
-    # in no ledger: its labels let `prune` find what a kill leaves
-    labels = make_labels(ledger.new_entry(f"read-{secrets.token_hex(4)}", cluster=""))
-    container = engine.create_container(api, tag, ["/none"], labels=labels)
-    try:
-        stream, _ = api.get_archive(container, name)
-        content = io.BytesIO(b"".join(stream))
-    except docker.errors.NotFound:
-        raise ImageError(f"{tag} has no file {name}") from None
-    finally:
-        api.remove_container(container, force=True)
+    with unstarted.container(tag, api) as container:
+        try:
+            stream, _ = api.get_archive(container, name)
+            content = io.BytesIO(b"".join(stream))
+        except docker.errors.NotFound:
+            raise ImageError(f"{tag} has no file {name}") from None
     with tarfile.open(fileobj=content) as archive:
         file = archive.extractfile(name.rpartition("/")[2])
         if file is None:
